@@ -146,3 +146,19 @@ class VerificationCode(models.Model):
 
     def __str__(self) -> str:
         return f"code {self.pk}"
+
+
+class StaffSignInAttempt(models.Model):
+    """One attempt to sign in as staff, as keyed hashes of account and address; kept for a day, to slow down guessing."""
+
+    account_lookup = models.CharField(max_length=64)
+    address_lookup = models.CharField(max_length=64)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("sign-in attempt")
+        verbose_name_plural = _("sign-in attempts")
+        indexes: ClassVar = [models.Index(fields=["account_lookup", "at"]), models.Index(fields=["address_lookup", "at"])]
+
+    def __str__(self) -> str:
+        return f"attempt {self.pk}"

@@ -1,0 +1,167 @@
+"""The admin that demands a second factor on every page, and nothing that our roles do not name.
+
+A session is that of a fully signed-in member of staff only when a confirmed TOTP device opened it; an invitation opens the
+enrolment page alone. Sessions end when they were idle too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.auth import logout as end_session
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, URLResolver, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django_otp import login as otp_login
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.roles import TABLE, has_any_role, may
+from accounts.second_factor import device_to_confirm, qr_svg, typed_secret
+from accounts.staff import enrol_staff
+from accounts.staff_forms import EnrolForm, StaffSignInForm
+
+ENROLLING = "staff_enrolling"  # session key: the account whose invitation opened this session
+SEEN = "staff_seen_at"  # session key: Unix time of the last page
+SEEN_GRAIN = 60  # seconds: no write to the session for every page
+
+# Of the stock admin's own addresses these are of no use here.
+UNUSED = {"autocomplete", "jsi18n", "view_on_site", "app_list"}
+
+
+class StaffSignIn(LoginView):
+    """django.contrib.auth changes the session key when somebody signs in, so a planted key is worth nothing."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        self.request.session[SEEN] = int(timezone.now().timestamp())
+        if form.enrolling:
+            self.request.session[ENROLLING] = form.get_user().pk
+            return HttpResponseRedirect(reverse_enrol())
+        return response
+
+
+def reverse_enrol() -> str:
+    from django.urls import reverse
+
+    return reverse("admin:enrol")
+
+
+class StaffSite(AdminSite):
+    site_header = "Insyn"
+    site_title = "Insyn"
+    index_title = _("What needs you")
+    enable_nav_sidebar = False
+    login_form = StaffSignInForm
+    # Filled by the floor above: what the first page shows besides links. Takes the request, gives template context.
+    first_page: Callable[[HttpRequest], dict[str, Any]] | None = None
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        if not (user.is_authenticated and user.is_active and user.is_staff and has_any_role(user)):
+            return False
+        # A static token is a device to django_otp too; here only a confirmed app counts.
+        return isinstance(getattr(user, "otp_device", None), TOTPDevice)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        guarded = super().admin_view(view, cacheable)
+
+        def within_idle_limit(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and _idle_too_long(request):
+                end_session(request)
+            response: HttpResponseBase = guarded(request, *args, **kwargs)
+            return response
+
+        return within_idle_limit
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        stock = [url for url in super().get_urls() if getattr(url, "name", None) not in UNUSED]
+        return [path("enrol/", self.enrol, name="enrol"), *stock]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        allowed = self.has_permission(request)
+        return super().each_context(request) | {
+            "may": {key.replace(".", "_"): allowed and may(request.user, key) for key in TABLE},
+            "available_apps": [],  # our templates have their own menu; the stock list costs a permission check per model
+        }
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        more = self.first_page(request) if self.first_page else {}
+        request.current_app = self.name  # type: ignore[attr-defined]
+        context = self.each_context(request) | {"title": self.index_title} | more | (extra_context or {})
+        return render(request, "admin/index.html", context)
+
+    @method_decorator([never_cache, login_not_required, sensitive_post_parameters()])
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "GET" and _may_enrol(request):
+            return redirect(reverse_enrol())
+        if request.method == "GET" and self.has_permission(request):
+            return redirect("admin:index")
+        request.current_app = self.name  # type: ignore[attr-defined]
+        context = self.each_context(request) | {"title": _("Sign in"), "has_permission": False} | (extra_context or {})
+        view = StaffSignIn.as_view(
+            authentication_form=StaffSignInForm, template_name="admin/login.html", next_page="admin:index", extra_context=context
+        )
+        return view(request)
+
+    @method_decorator([never_cache, login_not_required, csrf_protect, sensitive_post_parameters()])
+    def enrol(self, request: HttpRequest) -> HttpResponseBase:
+        """Where an invitation leads: scan the app's secret, choose a password. It opens nothing else."""
+        if request.user.is_authenticated and _idle_too_long(request):
+            end_session(request)
+        device = device_to_confirm(request.user) if _may_enrol(request) else None  # type: ignore[arg-type]
+        if device is None:
+            return redirect("admin:login")
+        form = EnrolForm(request.user, request.POST or None)  # type: ignore[arg-type]
+        if request.method == "POST" and form.is_valid():
+            confirmed = enrol_staff(
+                staff=request.user,  # type: ignore[arg-type]
+                code=form.cleaned_data["code"],
+                password=form.cleaned_data["new_password1"],
+                now=timezone.now(),
+            )
+            if confirmed is not None:
+                del request.session[ENROLLING]
+                update_session_auth_hash(request, request.user)  # new session key, other sessions end  # type: ignore[arg-type]
+                otp_login(request, confirmed)
+                return redirect("admin:index")
+            form.add_error("code", _("The app does not show this code now. Wait for the next one and try again."))
+        context = self.each_context(request) | {
+            "title": _("Set up your second factor"),
+            "has_permission": False,
+            "form": form,
+            "qr": qr_svg(device.config_url, label=str(_("QR code for your authenticator app"))),
+            "secret": typed_secret(device),
+        }
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return render(request, "admin/enrol.html", context)
+
+
+def _may_enrol(request: HttpRequest) -> bool:
+    return bool(request.user.is_authenticated and request.session.get(ENROLLING) == request.user.pk)
+
+
+def _idle_too_long(request: HttpRequest) -> bool:
+    """Whether the session's last page lies too far back; else this page is noted as the last one."""
+    now = int(timezone.now().timestamp())
+    seen = request.session.get(SEEN, now)
+    if now - seen > timedelta(minutes=getattr(settings, "INSYN_STAFF_IDLE_MINUTES", 30)).total_seconds():
+        return True
+    if SEEN not in request.session or now - seen >= SEEN_GRAIN:
+        request.session[SEEN] = now
+    return False
+
+
+staff_site = StaffSite(name="admin")
