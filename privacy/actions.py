@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, BinaryIO
 
 
@@ -66,6 +67,17 @@ class RunOutcome:
     state: Any = None  # restriction: previous values to keep encrypted
 
 
+@dataclass(frozen=True)
+class Contact:
+    """A contact point found in this person's own, uncontested rows; `unchanged_since` is None where the store cannot tell."""
+
+    kind: str  # "email" | "phone_number"
+    value: str
+    unchanged_since: datetime | None
+    store: str
+    field: str  # collection.column
+
+
 class StoreUnavailable(Exception):
     """Connection, lock or resource trouble: try the whole batch again later. The text names the store, never a value."""
 
@@ -110,4 +122,9 @@ def preview_fields(person: Person, *, plans: Mapping[str, dict[str, Any]]) -> li
 
     [{"field": "crm.customer.phone", "label": {"sv": …, "en": …}, "value": str, "kind": "text|email|phone|postcode", "stores": n}]
     """
+    raise NotImplementedError
+
+
+def contacts(person: Person) -> list[Contact]:
+    """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8)."""
     raise NotImplementedError
