@@ -1,0 +1,49 @@
+# Each target sets up all it needs. Python: make PYTHON=python3.13 …; where the environment lies: make VENV=/somewhere/venv …
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+PYTEST_ARGS ?=
+
+BIN = $(VENV)/bin
+RUN = "$(BIN)/python"
+export PORT PYTHON VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-reset test lint bench messages lock
+
+help:
+	@echo "make demo        the whole of Insyn with made-up data, on http://127.0.0.1:$(PORT)/"
+	@echo "make demo-reset  throw the demo's data away"
+	@echo "make test        all tests (PYTEST_ARGS=… for some)"
+	@echo "make lint        style, types, layers, templates, API document"
+	@echo "make setup       the virtual environment alone"
+	@echo "make bench       measurements"
+	@echo "make messages    collect and compile translations (needs GNU gettext)"
+	@echo "make lock        compile the lock files anew (needs uv)"
+
+setup:
+	@./requirements/install development
+
+demo:
+	@./requirements/install demo
+	@exec $(RUN) -m config.demo up
+
+demo-reset:
+	@./requirements/install demo
+	@exec $(RUN) -m config.demo reset
+
+test: setup
+	@exec $(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: setup
+	@exec ./requirements/lint
+
+bench: setup
+	@exec $(RUN) -m bench
+
+messages: setup
+	@exec ./requirements/messages
+
+lock:
+	@exec ./requirements/lock

@@ -1,0 +1,34 @@
+"""System checks of the house itself."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
+
+
+@register(Tags.security, deploy=True)
+def not_the_demo(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.DEMO:
+        return []
+    return [
+        Error(
+            "This is the demo: embedded servers, made-up keys, an open inbox.",
+            hint="Set DATABASE_URL and the settings that docs/operator.md lists.",
+            id="insyn.E001",
+        )
+    ]
+
+
+@register(deploy=True)
+def dotted_paths_load(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What settings name by dotted path must exist: a purge without its guard would otherwise fail at night."""
+    found: list[CheckMessage] = []
+    for name in ("INSYN_PURGE_GUARD", "INSYN_SMS_BACKEND"):
+        path = getattr(settings, name)
+        try:
+            if path:
+                import_string(path)
+        except ImportError as error:
+            found.append(Error(f"{name}: {error}", id="insyn.E002"))
+    return found

@@ -1,0 +1,62 @@
+"""Logs as JSON lines that hold no personal data: no request bodies, no query strings, no exception texts.
+
+Exception texts are left out because drivers put values into them; type and place of the error stay.
+"""
+
+import traceback
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+
+def describe_exception(logger: object, method: str, event: EventDict) -> EventDict:
+    """Replace `exc_info` by the error's type and its frames, without its text."""
+    found = event.pop("exc_info", None)
+    if found:
+        kind, _, frames = found if isinstance(found, tuple) else (type(found), found, getattr(found, "__traceback__", None))
+        if kind:
+            event["exception"] = f"{kind.__module__}.{kind.__qualname__}"
+            event["frames"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(frames)[-20:]]
+    return event
+
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+CONFIGURATION: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(allow=["status_code"])],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                describe_exception,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}, "none": {"class": "logging.NullHandler"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"level": "INFO"},
+        # runserver's own request log prints query strings, and Django's mails whole requests: ours is in config/ops.py.
+        "django.server": {"handlers": ["none"], "propagate": False},
+        "django.db.backends": {"level": "WARNING"},
+    },
+}
+
+
+def configure_structlog() -> None:
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )

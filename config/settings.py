@@ -1,0 +1,275 @@
+"""All settings. Without DATABASE_URL this is the demo: embedded servers, made-up keys, loopback only (docs/operator.md)."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from celery.schedules import crontab
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config import embedded, env
+from config.logs import CONFIGURATION, configure_structlog
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- demo or not ------------------------------------------------------------------------------------------------------
+
+DEMO = not env.text("DATABASE_URL", "")
+
+if DEMO:
+    _secrets = embedded.kept_secrets()
+    _services = embedded.services()
+    DATABASE_URL, REDIS_URL = _services.database_url, _services.redis_url
+    SECRET_KEY = _secrets["django"]
+    INSYN_ENCRYPTION_KEYS = [_secrets["encryption"]]
+    INSYN_HASH_KEYS = env.hash_keys("", f"1:{_secrets['hash']}")
+    ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
+    CSRF_TRUSTED_ORIGINS: list[str] = []
+    DEBUG = env.boolean("INSYN_DEBUG", default=False)
+    # What only the demo has. Nothing in here exists outside it.
+    DEMO_DIR: Path | None = _services.directory
+    DEMO_POSTGRES_URL = embedded.postgres_url("postgres")
+    DEMO_CREATE_DATABASE = "config.embedded.create_database"  # name -> URL; dotted, since the lower floors import no config
+    _state: Path | None = _services.directory / "files"
+else:
+    DATABASE_URL, REDIS_URL = env.text("DATABASE_URL"), env.text("REDIS_URL")
+    SECRET_KEY = env.text("SECRET_KEY")
+    INSYN_ENCRYPTION_KEYS = env.fernet_keys("INSYN_ENCRYPTION_KEYS")
+    INSYN_HASH_KEYS = env.hash_keys("INSYN_HASH_KEYS")
+    ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+    CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", "")
+    DEBUG = False
+    DEMO_DIR = None
+    DEMO_POSTGRES_URL = DEMO_CREATE_DATABASE = ""
+    _state = None
+
+
+def _state_path(name: str, folder: str) -> Path:
+    return _state / folder if _state else Path(env.text(name))
+
+
+# --- Insyn ------------------------------------------------------------------------------------------------------------
+
+INSYN_COMPANY_NAME = env.text("INSYN_COMPANY_NAME", "Nordhem Webbhotell AB" if DEMO else None)
+INSYN_SUPPORT_EMAIL = env.text("INSYN_SUPPORT_EMAIL", "dataskydd@nordhem.example" if DEMO else None)
+INSYN_SUPPORT_PHONE = env.text("INSYN_SUPPORT_PHONE", "+46 8 465 006 00" if DEMO else "")
+INSYN_POSTAL_ADDRESS = env.text("INSYN_POSTAL_ADDRESS", "Nordhem Webbhotell AB, Exempelgatan 1, 111 11 Stockholm" if DEMO else "")
+
+INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
+INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)
+INSYN_LEDGER_FILE = _state_path("INSYN_LEDGER_FILE", "ledger.jsonl")
+INSYN_CHECKPOINT_DIR = _state_path("INSYN_CHECKPOINT_DIR", "checkpoints")
+INSYN_BACKUP_HORIZON_DAYS = env.integer("INSYN_BACKUP_HORIZON_DAYS", 90, least=1)
+
+# Hosts that a store's URL may name, and the folder below which an SQLite store must lie.
+INSYN_STORE_HOST_ALLOWLIST = env.words("INSYN_STORE_HOST_ALLOWLIST", "127.0.0.1,localhost,::1" if DEMO else "")
+INSYN_SQLITE_ROOT = _state_path("INSYN_SQLITE_ROOT", "sqlite") if DEMO else Path(env.text("INSYN_SQLITE_ROOT", "/nonexistent"))
+
+INSYN_CODE_MINUTES = env.integer("INSYN_CODE_MINUTES", 10, least=1)
+INSYN_IDENTITY_UNCHANGED_DAYS = env.integer("INSYN_IDENTITY_UNCHANGED_DAYS", 30)
+INSYN_SMS_BACKEND = env.text("INSYN_SMS_BACKEND", "")  # dotted path of a sender; the demo's inbox when empty in demo mode
+# A due date on a Saturday, Sunday or holiday moves to the next working day; do the "eves" (Midsummer's Eve …) count as such?
+INSYN_EVES_ROLL = env.boolean("INSYN_EVES_ROLL", default=False)
+# Art. 18(1): on which grounds a restriction also suspends the customer's services by the store's hook.
+INSYN_STOP_SERVICES_ON_RESTRICTION = {"a": False, "b": True, "c": False, "d": False}
+
+# What a lower floor asks of an upper one, by dotted path (config/wiring.py checks that they load).
+INSYN_PURGE_GUARD = "requests_app.guard.RequestGuard"
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config",
+    "requests_app",
+    "accounts",
+    "privacy",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_htmx",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "config.ops.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.Staff"
+LOGIN_URL = "admin:login"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.ops.company",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", DATABASE_URL) | {"ATOMIC_REQUESTS": False, "CONN_HEALTH_CHECKS": True}}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "insyn"}}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+OTP_TOTP_ISSUER = INSYN_COMPANY_NAME
+
+LANGUAGE_CODE = "sv"
+LANGUAGES = [("sv", _("Swedish")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Stockholm"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = _state_path("", "static") if DEMO else Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+if DEMO:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # empty; WhiteNoise warns when it is not there
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEMO  # the demo serves static files from where they lie, without collectstatic
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+# The demo's mail and text messages go to its inbox page and nowhere else, by the senders of requests_app.
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend" if DEMO else "django.core.mail.backends.smtp.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", INSYN_SUPPORT_EMAIL)
+EMAIL_TIMEOUT = 20
+if not DEMO:
+    EMAIL_HOST = env.text("EMAIL_HOST")
+    EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1)
+    EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+    EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+    EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
+
+# --- security ---------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    },
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(timedelta(hours=8).total_seconds())
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if not DEMO:
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from inside, past the proxy
+    SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31536000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+    SECURE_HSTS_PRELOAD = env.boolean("SECURE_HSTS_PRELOAD", default=True)
+    if env.boolean("BEHIND_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+INSYN_METRICS_TOKEN = env.text("INSYN_METRICS_TOKEN", "")  # /metrics answers to `Authorization: Bearer …` only; closed when empty
+
+# --- API --------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],  # closed unless a view opens itself
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Insyn",
+    "DESCRIPTION": "A customer's own data protection requests: submit, follow, withdraw, download.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Celery -----------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A task that is not acknowledged in this time is delivered again: longer than any task may run.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 3000
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "requests_app.tasks.sweep", "schedule": 10, "options": {"expires": 10}},
+    "deliver-outbox": {"task": "requests_app.tasks.deliver_outbox", "schedule": 5, "options": {"expires": 5}},
+    "expire-packages": {"task": "requests_app.tasks.expire_packages", "schedule": crontab(minute="7"), "options": {"expires": 3600}},
+    "nightly": {"task": "requests_app.tasks.nightly", "schedule": crontab(hour="2", minute="10"), "options": {"expires": 3600 * 12}},
+    "purge": {"task": "privacy.tasks.purge", "schedule": crontab(hour="2", minute="40"), "options": {"expires": 3600 * 12}},
+}
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+LOGGING = CONFIGURATION
+configure_structlog()
+structlog.contextvars.clear_contextvars()

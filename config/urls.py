@@ -1,0 +1,19 @@
+"""The addresses of the whole house."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from config import ops
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", ops.healthz),
+    path("readyz", ops.readyz),
+    path("metrics", ops.metrics),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+]
+for _app in ("accounts.urls", "requests_app.urls"):
+    if find_spec(_app):
+        urlpatterns.append(path("", include(_app)))

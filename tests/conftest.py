@@ -1,0 +1,137 @@
+"""Servers, browsers and data that tests ask for. In CI a missing service or browser fails the test; elsewhere it is skipped."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from config import embedded
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def missing(what: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} (and this is CI, where it must be there)", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def services() -> embedded.Services:
+    """The embedded PostgreSQL and Redis; tests/settings.py started them."""
+    return embedded.services()
+
+
+@pytest.fixture
+def make_postgres_database(services: embedded.Services) -> Iterator[Callable[[], str]]:
+    """Makes empty PostgreSQL databases and answers their URLs; they go when the test ends."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"throwaway_{os.getpid()}_{secrets.token_hex(4)}"
+        made.append(name)
+        return embedded.create_database(name)
+
+    yield make
+    for name in made:
+        embedded.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    """A path for an SQLite database that is not there yet."""
+    return tmp_path / "store.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def mariadb_socket() -> Iterator[Path]:
+    """A private MariaDB server of this test process on a socket of its own; user `insyn`, password `insyn`."""
+    server, install = _program("mariadbd"), _program("mariadb-install-db")
+    if not server or not install:
+        missing("mariadbd is not installed (Debian: apt-get install mariadb-server)")
+    # Not pytest's own folder: its path is too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="insyn-maria-", dir="/tmp") as name:
+        folder = Path(name)
+        data, path, log = folder / "data", folder / "m.sock", folder / "log"
+        user = ["--user=root"] if os.getuid() == 0 else []
+        subprocess.run(
+            [install, "--no-defaults", f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal", *user],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        command = [server, "--no-defaults", f"--datadir={data}", f"--socket={path}", "--skip-networking", f"--pid-file={folder / 'pid'}"]
+        command += ["--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", *user]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder)
+        try:
+            _wait_for_mariadb(process, path, log)
+            yield path
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for_mariadb(process: "subprocess.Popen[bytes]", path: Path, log: Path) -> None:
+    import pymysql
+
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as probe:  # PyMySQL leaves its socket open when it is refused
+            if probe.connect_ex(str(path)):
+                time.sleep(0.05)
+                continue
+        connection = pymysql.connect(unix_socket=str(path), user="root")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER insyn@localhost IDENTIFIED BY 'insyn'")
+            cursor.execute("GRANT ALL ON *.* TO insyn@localhost WITH GRANT OPTION")
+        return
+    pytest.fail(f"mariadbd did not start:\n{log.read_text(errors='replace')[-2000:]}", pytrace=False)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_socket: Path) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty MariaDB database, which goes when the test ends."""
+    import pymysql
+
+    name = f"throwaway_{secrets.token_hex(4)}"
+    connection = pymysql.connect(unix_socket=str(mariadb_socket), user="insyn", password="insyn")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield f"mysql+pymysql://insyn:insyn@localhost/{name}?unix_socket={mariadb_socket}&charset=utf8mb4"
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Debian's or the system's Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        found = shutil.which(name)
+        if found:
+            return found
+    missing("no Chromium on PATH (Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="session")
+def chinook_dir() -> Path:
+    """The Chinook sample database, which lies beside the project where its developers have it."""
+    folder = PROJECT.parent / "shared" / "data" / "chinook"
+    if not folder.is_dir():
+        pytest.skip(f"the Chinook data are not in {folder}")
+    return folder
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
