@@ -60,6 +60,15 @@ OPEN_STATES = (
 )
 
 
+class Outcome(models.TextChoices):
+    """How a completed case ended; that nothing is held is an answer of its own (R13)."""
+
+    FULFILLED = "fulfilled", _("Carried out")
+    NOTHING = "nothing", _("Nothing found under these identities")
+    LIFTED = "lifted", _("Restriction lifted")
+    ERASED = "erased", _("Ended by an erasure")
+
+
 class Source(models.TextChoices):
     PORTAL = "portal", _("portal")
     API = "api", _("API")
@@ -99,6 +108,9 @@ class RightsRequest(models.Model):
     decided_at = models.DateTimeField(null=True)
     decision_reason = EncryptedTextField(null=True)  # the words of the letter to the person
     plan_digest = models.CharField(max_length=64, blank=True)  # what was approved is what runs (R29)
+    answer = EncryptedTextField(null=True)  # the closing letter or refusal, word for word as it was sent
+    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, blank=True)
+    waived_at = models.DateTimeField(null=True)  # the person lets the erasure go ahead of their other open requests (R30)
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -151,22 +163,28 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+LIFT = "lift"  # a restriction's run turns into this when the restriction is lifted
+
+
 class StoreRun(models.Model):
     """One store's part of one request. Claimed with a lease; every write is conditional on `attempt` (R26)."""
 
     request = models.ForeignKey(RightsRequest, on_delete=models.CASCADE, related_name="runs")
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
-    right = models.CharField(max_length=16, choices=Right)
+    right = models.CharField(max_length=16, choices=[*Right.choices, (LIFT, _("Lift the restriction"))])
     subject = models.CharField(max_length=32)  # Customer.public_id: one executing run per person and store (R30)
     dataset_version = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=16, choices=RunState, default=RunState.LOCATING)
     finding = models.JSONField(null=True)  # counts per collection, no values: privacy.actions.Finding.counts
     plan = EncryptedJSONField(null=True)  # link values, planned counts, digest: privacy.actions.Finding.plan
+    digest = models.CharField(max_length=64, blank=True)  # privacy.actions.Finding.digest: what an approval is bound to
+    located_at = models.DateTimeField(null=True)  # null: the data are still to be found, or found again
     choices = models.JSONField(default=dict)  # staff's answers for contested rows, per collection
     report = models.JSONField(null=True)  # what was done: counts per collection, kept with basis and until
     error = models.CharField(max_length=255, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
+    lost = models.PositiveSmallIntegerField(default=0)  # how often the worker that held it disappeared
     due_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
