@@ -143,6 +143,7 @@ class VerificationCode(models.Model):
     class Meta:
         verbose_name = _("verification code")
         verbose_name_plural = _("verification codes")
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="codes_by_time")]
 
     def __str__(self) -> str:
         return f"code {self.pk}"

@@ -24,7 +24,7 @@ def not_the_demo(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def dotted_paths_load(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What settings name by dotted path must exist: a purge without its guard would otherwise fail at night."""
     found: list[CheckMessage] = []
-    for name in ("INSYN_PURGE_GUARD", "INSYN_SMS_BACKEND"):
+    for name in ("INSYN_PURGE_GUARD", "INSYN_EMAIL_MESSENGER", "INSYN_SMS_MESSENGER"):
         path = getattr(settings, name)
         try:
             if path:

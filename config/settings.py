@@ -68,11 +68,28 @@ INSYN_SQLITE_ROOT = _state_path("INSYN_SQLITE_ROOT", "sqlite") if DEMO else Path
 
 INSYN_CODE_MINUTES = env.integer("INSYN_CODE_MINUTES", 10, least=1)
 INSYN_IDENTITY_UNCHANGED_DAYS = env.integer("INSYN_IDENTITY_UNCHANGED_DAYS", 30)
-INSYN_SMS_BACKEND = env.text("INSYN_SMS_BACKEND", "")  # dotted path of a sender; the demo's inbox when empty in demo mode
+INSYN_CODE_ATTEMPTS = env.integer("INSYN_CODE_ATTEMPTS", 5, least=1)
+INSYN_CODES_PER_IDENTITY_HOUR = env.integer("INSYN_CODES_PER_IDENTITY_HOUR", 5, least=1)
+INSYN_CODES_PER_ADDRESS_HOUR = env.integer("INSYN_CODES_PER_ADDRESS_HOUR", 30, least=1)
+INSYN_CODES_TOTAL_HOUR = env.integer("INSYN_CODES_TOTAL_HOUR", 2000, least=1)
+INSYN_CODE_FAILURES_PER_IDENTITY_DAY = env.integer("INSYN_CODE_FAILURES_PER_IDENTITY_DAY", 20, least=1)
+INSYN_PROXIES = env.integer("INSYN_PROXIES", 0)  # own proxies in front, each of which adds to X-Forwarded-For
+# Who carries messages (dotted paths to a Messenger, accounts/messaging.py). In the demo both go to its inbox page.
+_MESSENGER = "demo.inbox.InboxMessenger" if DEMO else None
+INSYN_EMAIL_MESSENGER = _MESSENGER or env.text("INSYN_EMAIL_MESSENGER", "accounts.messaging.SmtpMessenger")
+INSYN_SMS_MESSENGER = _MESSENGER or env.text("INSYN_SMS_MESSENGER", "accounts.messaging.HttpSmsGateway")
+INSYN_SMS_GATEWAY_URL = env.text("INSYN_SMS_GATEWAY_URL", "")
+INSYN_SMS_GATEWAY_SECRET = env.text("INSYN_SMS_GATEWAY_SECRET", "")
+# A customer's sitting: without a request, and in any case.
+INSYN_SESSION_IDLE_MINUTES = env.integer("INSYN_SESSION_IDLE_MINUTES", 30, least=1)
+INSYN_SESSION_HOURS = env.integer("INSYN_SESSION_HOURS", 8, least=1)
+INSYN_CUSTOMER_SIGNIN_URL, INSYN_CUSTOMER_IDENTITY_URL = "portal:sign_in", "portal:identity"
+# The notice shown at intake (Art. 13): templates/portal/notices/<version>.html. Every request notes which it was.
+INSYN_NOTICE_VERSION = env.text("INSYN_NOTICE_VERSION", "2026-11")
 # A due date on a Saturday, Sunday or holiday moves to the next working day; do the "eves" (Midsummer's Eve …) count as such?
 INSYN_EVES_ROLL = env.boolean("INSYN_EVES_ROLL", default=False)
 # Art. 18(1): on which grounds a restriction also suspends the customer's services by the store's hook.
-INSYN_STOP_SERVICES_ON_RESTRICTION = {"a": False, "b": True, "c": False, "d": False}
+INSYN_STOP_SERVICES_ON_RESTRICTION = {"a": True, "b": False, "c": False, "d": False}
 
 # What a lower floor asks of an upper one, by dotted path (config/wiring.py checks that they load).
 INSYN_PURGE_GUARD = "requests_app.guard.RequestGuard"
@@ -107,7 +124,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "requests_app.portal.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -135,6 +152,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.ops.company",
+                "requests_app.portal.context.portal",
             ],
         },
     },
@@ -213,6 +231,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "requests_app.portal.errors.csrf_failure"
 if not DEMO:
     SESSION_COOKIE_NAME = "__Host-session"
     CSRF_COOKIE_NAME = "__Host-csrf"

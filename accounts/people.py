@@ -1,0 +1,92 @@
+"""Customers and the identities they have proved. A customer exists only after a code proved the mailbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models import Customer, CustomerIdentity, IdentityKind, Staff, VerificationMethod
+from privacy.actions import Identity, Person
+from privacy.crypto import keyed_hash
+from privacy.engine.identity import canonical
+
+IDENTITY_HASH = "identity"
+
+
+def identity_hash(kind: str, value: str) -> tuple[str, str]:
+    """(key version, keyed hash) of the canonical form under the current key. Raises InvalidIdentity."""
+    return keyed_hash(f"{kind}:{canonical(kind, value)}", purpose=IDENTITY_HASH)
+
+
+def identity_hashes(kind: str, value: str) -> list[str]:
+    """The same under every configured key, so that rows written before a rotation are still found."""
+    text = f"{kind}:{canonical(kind, value)}"
+    return [keyed_hash(text, purpose=IDENTITY_HASH, version=version)[1] for version in settings.INSYN_HASH_KEYS]
+
+
+def find_or_create_customer(*, email: str, language: str, now: datetime) -> Customer:
+    """The customer whose mailbox this is. Call it only after a code proved the mailbox: it writes the identity as verified."""
+    for _attempt in range(2):
+        known = _by_email(email)
+        if known is not None:
+            return _seen(known, now=now)
+        try:
+            with transaction.atomic():
+                customer = Customer.objects.create(language=language, last_seen_at=now)
+                add_identity(customer=customer, kind=IdentityKind.EMAIL, value=email, method=VerificationMethod.EMAIL_CODE, now=now)
+                return customer
+        except IntegrityError:
+            continue  # the same person in two tabs: the other tab made the customer
+    known = _by_email(email)
+    assert known is not None, "the constraint email_belongs_to_one_customer stopped us, so the row is there"
+    return _seen(known, now=now)
+
+
+def add_identity(
+    *, customer: Customer, kind: str, value: str, method: str, now: datetime, verified_by: Staff | None = None
+) -> CustomerIdentity:
+    """Record that `customer` proved this identity; proving it again renews the date and the method.
+
+    Raises InvalidIdentity, and IntegrityError for a mailbox that is another customer's.
+    """
+    known = CustomerIdentity.objects.filter(customer=customer, kind=kind, lookup__in=identity_hashes(kind, value)).first()
+    version, lookup = identity_hash(kind, value)
+    if known is not None:
+        known.method, known.verified_at, known.verified_by = method, now, verified_by
+        known.lookup, known.lookup_key = lookup, version
+        known.save(update_fields=["method", "verified_at", "verified_by", "lookup", "lookup_key"])
+        return known
+    return CustomerIdentity.objects.create(
+        customer=customer,
+        kind=kind,
+        value=canonical(kind, value),
+        lookup=lookup,
+        lookup_key=version,
+        method=method,
+        verified_at=now,
+        verified_by=verified_by,
+    )
+
+
+def person_of(customer: Customer) -> Person:
+    """The customer as the engine knows people: an opaque reference and the verified identities, in a stable order."""
+    verified = customer.identities.filter(verified_at__isnull=False).order_by("kind", "pk")
+    return Person(ref=customer.public_id, identities=tuple(Identity(row.kind, row.value) for row in verified))
+
+
+def email_of(customer: Customer) -> str:
+    """The mailbox the customer proved last, for showing and for answers; empty when there is none any more."""
+    row = customer.identities.filter(kind=IdentityKind.EMAIL, verified_at__isnull=False).order_by("-verified_at", "-pk").first()
+    return row.value if row else ""
+
+
+def _by_email(email: str) -> Customer | None:
+    return Customer.objects.filter(identities__kind=IdentityKind.EMAIL, identities__lookup__in=identity_hashes("email", email)).first()
+
+
+def _seen(customer: Customer, *, now: datetime) -> Customer:
+    customer.last_seen_at = now
+    customer.save(update_fields=["last_seen_at"])
+    return customer

@@ -1,0 +1,20 @@
+"""What every page of the portal knows. All of it is lazy: pages of the staff site pay for nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from accounts import signin
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "signed_in": SimpleLazyObject(lambda: signin.current(request) if hasattr(request, "session") else None),
+        "postal_address": settings.INSYN_POSTAL_ADDRESS,
+        "languages": [("sv", "Svenska"), ("en", "English")],
+        "here": request.get_full_path() if request.method in ("GET", "HEAD") else request.path,
+    }

@@ -1,0 +1,30 @@
+"""The portal's addresses. References are random and public; nothing else about a person is ever in a URL."""
+
+from django.urls import path
+
+from requests_app.portal import asking, entry, following, identity, language, pages
+
+app_name = "portal"
+urlpatterns = [
+    path("", pages.start, name="start"),
+    path("privacy/", pages.notice, name="notice"),
+    path("privacy/<slug:version>/", pages.notice, name="notice_version"),
+    path("cookies/", pages.cookies, name="cookies"),
+    path("contact/", pages.contact, name="contact"),
+    path("sprak/", language.switch_language, name="language"),
+    path("sign-in/", entry.ask_email, name="sign_in"),
+    path("sign-in/code/", entry.ask_code, name="sign_in_code"),
+    path("sign-out/", entry.leave, name="sign_out"),
+    path("identity/", identity.choose_number, name="identity"),
+    path("identity/code/", identity.ask_code, name="identity_code"),
+    path("identity/other/", identity.other_ways, name="identity_other"),
+    path("ask/<slug:right>/", asking.begin, name="ask"),
+    path("ask/<slug:right>/check/", asking.check, name="ask_check"),
+    path("ask/<slug:right>/<slug:step>/", asking.step, name="ask_step"),
+    path("requests/", following.my_requests, name="requests"),
+    path("requests/<str:reference>/", following.one_request, name="request"),
+    path("requests/<str:reference>/sent/", following.sent, name="sent"),
+    path("requests/<str:reference>/progress/", following.progress, name="progress"),
+    path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
+    path("requests/<str:reference>/package/", following.download, name="download"),
+]
