@@ -14,6 +14,7 @@ from typing import NoReturn
 import pytest
 
 from config import embedded
+from tests.mailbox import Mailbox
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -135,3 +136,8 @@ def chinook_dir() -> Path:
 
 def _program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
+
+
+@pytest.fixture(autouse=True)
+def _empty_mailbox() -> None:
+    Mailbox.kept.clear()

@@ -41,3 +41,4 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING["root"]["level"] = "WARNING"
 CELERY_TASK_ALWAYS_EAGER = False
 MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")  # it would read all static files for each test's client
+INSYN_EMAIL_MESSENGER = INSYN_SMS_MESSENGER = "tests.mailbox.Mailbox"
