@@ -1,0 +1,6 @@
+from django.urls import path
+
+from demo.inbox import inbox
+
+app_name = "demo"
+urlpatterns = [path("demo/inbox/", inbox, name="inbox")]
