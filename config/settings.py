@@ -60,6 +60,11 @@ INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
 INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)
 INSYN_LEDGER_FILE = _state_path("INSYN_LEDGER_FILE", "ledger.jsonl")
 INSYN_CHECKPOINT_DIR = _state_path("INSYN_CHECKPOINT_DIR", "checkpoints")
+# Ed25519 seed that signs checkpoints of the audit log, and public keys of seeds used before (docs/audit.md).
+INSYN_CHECKPOINT_KEY = env.derived(_secrets["encryption"], "checkpoint") if DEMO else env.text("INSYN_CHECKPOINT_KEY")
+INSYN_CHECKPOINT_PUBLIC_KEYS = env.words("INSYN_CHECKPOINT_PUBLIC_KEYS", "")
+# Whether an audit payload that looks personal is an error; else the value is left out and its key logged.
+INSYN_AUDIT_STRICT = env.boolean("INSYN_AUDIT_STRICT", default=DEMO)
 INSYN_BACKUP_HORIZON_DAYS = env.integer("INSYN_BACKUP_HORIZON_DAYS", 90, least=1)
 
 # Hosts that a store's URL may name, and the folder below which an SQLite store must lie.
@@ -117,6 +122,8 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
 ]
+if DEMO:
+    INSTALLED_APPS.insert(1, "demo")
 
 MIDDLEWARE = [
     "config.ops.RequestLogMiddleware",

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -17,3 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 for _app in ("accounts.urls", "requests_app.urls"):
     if find_spec(_app):
         urlpatterns.append(path("", include(_app)))
+if settings.DEMO:
+    urlpatterns.append(path("", include("demo.urls")))
