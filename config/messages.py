@@ -19,7 +19,7 @@ def compile_messages(folder: Path = LOCALE) -> list[Path]:
         handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".partial")
         os.close(handle)
         polib.pofile(str(source)).save_as_mofile(partial)
-        os.chmod(partial, 0o644)  # noqa: S103 - a translation is no secret, and mkstemp made it one
+        os.chmod(partial, 0o644)
         os.replace(partial, target)
         written.append(target)
     return written

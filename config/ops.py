@@ -20,7 +20,7 @@ SECONDS = prometheus_client.Histogram("insyn_http_request_seconds", "Time to ans
 
 
 class RequestLogMiddleware:
-    """One line per answered request: method, route, status and time. The route is the pattern, so no reference or query is in it."""
+    """One line per answered request: method, route (the pattern, so no reference or query is in it), status and time."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

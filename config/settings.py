@@ -289,8 +289,16 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "requests_app.tasks.sweep", "schedule": 10, "options": {"expires": 10}},
     "deliver-outbox": {"task": "requests_app.tasks.deliver_outbox", "schedule": 5, "options": {"expires": 5}},
-    "expire-packages": {"task": "requests_app.tasks.expire_packages", "schedule": crontab(minute="7"), "options": {"expires": 3600}},
-    "nightly": {"task": "requests_app.tasks.nightly", "schedule": crontab(hour="2", minute="10"), "options": {"expires": 3600 * 12}},
+    "expire-packages": {
+        "task": "requests_app.tasks.expire_packages",
+        "schedule": crontab(minute="7"),
+        "options": {"expires": 3600},
+    },
+    "nightly": {
+        "task": "requests_app.tasks.nightly",
+        "schedule": crontab(hour="2", minute="10"),
+        "options": {"expires": 3600 * 12},
+    },
     "purge": {"task": "privacy.tasks.purge", "schedule": crontab(hour="2", minute="40"), "options": {"expires": 3600 * 12}},
 }
 

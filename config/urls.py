@@ -15,8 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
 ]
-for _app in ("accounts.urls", "requests_app.urls"):
-    if find_spec(_app):
-        urlpatterns.append(path("", include(_app)))
+urlpatterns += [path("", include(module)) for module in ("accounts.urls", "requests_app.urls") if find_spec(module)]
 if settings.DEMO:
     urlpatterns.append(path("", include("demo.urls")))

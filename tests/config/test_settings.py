@@ -1,5 +1,5 @@
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
 
 def test_deploy_check_refuses_the_demo():
