@@ -1,0 +1,457 @@
+"""The data map joined with the live schemas: which collections hang together, by which keys, and who owns whom (R2, R6, R7)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from privacy.datamap.model import Collection, DataMapError, Dataset, LinkRule
+from privacy.stores.base import Column, Schema, Table
+
+Node = tuple[str, str]  # (store key, collection)
+Pair = tuple[str, str]  # (column of the field's end, column of the target's end)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A key between two collections. Parent to child is *owns*, child to parent is *refers* (R6); the flags say which may be walked."""
+
+    child: Node
+    child_columns: tuple[str, ...]
+    parent: Node
+    parent_columns: tuple[str, ...]
+    owns: bool
+    refers: bool
+    joint: bool = False
+    when: Mapping[str, Any] = field(default_factory=dict)
+    when_node: Node | None = None
+    contested: str = "ask"
+    on_parent_erased: str | None = None
+
+    @property
+    def id(self) -> str:
+        child = f"{'.'.join(self.child)}({','.join(self.child_columns)})"
+        where = "".join(f"[{k}={v}]" for k, v in sorted(self.when.items()))
+        return f"{child}{where}->{'.'.join(self.parent)}({','.join(self.parent_columns)})"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Whatever points at a mapped collection: a link of the map or a live foreign key, mapped or not (R10b, R20)."""
+
+    child: Node  # the collection may be an unmapped table
+    child_columns: tuple[str, ...]
+    parent: Node
+    parent_columns: tuple[str, ...]
+    mapped: bool  # whether the child is a collection of the map
+    enforced: bool  # a live foreign key
+    on_delete: str = "NO ACTION"
+    link: Link | None = None
+
+    @property
+    def when(self) -> Mapping[str, Any]:
+        return self.link.when if self.link and self.link.when_node == self.child else {}
+
+
+@dataclass(frozen=True)
+class Graph:
+    datasets: Mapping[str, Dataset]
+    schemas: Mapping[str, Schema]
+    links: tuple[Link, ...]
+    pointers: tuple[Pointer, ...]
+
+    def collection(self, node: Node) -> Collection:
+        return self.datasets[node[0]].collections[node[1]]
+
+    def table(self, node: Node) -> Table:
+        return self.schemas[node[0]].tables[node[1]]
+
+    def column(self, node: Node, name: str) -> Column:
+        return self.table(node).columns[name]
+
+    def is_node(self, node: Node) -> bool:
+        return node in self._nodes
+
+    @cached_property
+    def _nodes(self) -> frozenset[Node]:
+        return frozenset(_nodes(self.datasets, self.schemas))
+
+    @property
+    def nodes(self) -> frozenset[Node]:
+        return self._nodes
+
+    @cached_property
+    def identities(self) -> Mapping[str, tuple[tuple[Node, str], ...]]:
+        """{kind: every (node, column) that carries such an identity}."""
+        found: dict[str, list[tuple[Node, str]]] = {}
+        for node in sorted(self._nodes):
+            for item in self.collection(node).fields.values():
+                if item.identity:
+                    found.setdefault(item.identity, []).append((node, item.name))
+        return {kind: tuple(places) for kind, places in found.items()}
+
+    @cached_property
+    def group_columns(self) -> Mapping[Node, tuple[str, ...]]:
+        """The columns by which rows of a collection are told apart: those of links, live keys, identities and keep rules."""
+        found: dict[Node, dict[str, None]] = {node: {} for node in sorted(self._nodes)}
+        for pointer in self.pointers:
+            if pointer.mapped:
+                found[pointer.child].update(dict.fromkeys(pointer.child_columns))
+            if pointer.parent in found:
+                found[pointer.parent].update(dict.fromkeys(pointer.parent_columns))
+        for link in self.links:
+            if link.when_node in found:
+                found[link.when_node].update(dict.fromkeys(link.when))
+        for (store, _), columns in found.items():
+            node = (store, _)
+            collection = self.collection(node)
+            columns.update(dict.fromkeys(f.name for f in collection.fields.values() if f.identity))
+            for keep in collection.keeps:
+                place, name = start_of(collection, keep.start)
+                if (target := (store, place)) in found:
+                    found[target].setdefault(name)
+        return {node: tuple(columns) for node, columns in found.items()}
+
+    @cached_property
+    def links_from(self) -> Mapping[Node, tuple[tuple[Link, bool], ...]]:
+        """{node: (link, whether it is walked from parent to child)} of what may be walked from a node."""
+        found: dict[Node, list[tuple[Link, bool]]] = {}
+        for link in self.links:
+            if link.owns:
+                found.setdefault(link.parent, []).append((link, True))
+            if link.refers or link.joint:
+                found.setdefault(link.child, []).append((link, False))
+        return {node: tuple(links) for node, links in found.items()}
+
+
+def start_of(collection: Collection, path: str) -> tuple[str, str]:
+    """(collection, column) of a keep or retention rule's `from`."""
+    if path in collection.fields:
+        return collection.name, path
+    place, _, name = path.rpartition(".")
+    return place, name
+
+
+def build(datasets: Mapping[str, Dataset], schemas: Mapping[str, Schema], *, check: bool = True) -> Graph:
+    """Join maps and schemas. With `check`, raises DataMapError naming file, collection and field of everything that is wrong.
+
+    Stores without a schema (unreachable) take no part: what hangs below them is unknown.
+    """
+    problems: list[str] = []
+    live = {key: dataset for key, dataset in datasets.items() if key in schemas}
+    for key, dataset in live.items():
+        problems += _missing(dataset, schemas[key])
+    if problems and check:
+        raise DataMapError(problems)
+    links = list(_links(datasets, live, schemas, problems))
+    graph = Graph(live, {key: schemas[key] for key in live}, tuple(links), ())
+    graph = replace(graph, pointers=tuple(_pointers(graph)))
+    if check:
+        problems += _unreached(graph)
+        problems += _unlinked_starts(graph)
+        if problems:
+            raise DataMapError(problems)
+    return graph
+
+
+def _nodes(datasets: Mapping[str, Dataset], schemas: Mapping[str, Schema]) -> Iterator[Node]:
+    for key, dataset in datasets.items():
+        for collection in dataset.collections.values():
+            table = schemas[key].tables.get(collection.name)
+            if not collection.skip and table is not None and table.kind == "table":
+                yield key, collection.name
+
+
+def _missing(dataset: Dataset, schema: Schema) -> Iterator[str]:
+    for collection in dataset.collections.values():
+        if collection.skip:
+            continue
+        table = schema.tables.get(collection.name)
+        if table is None:
+            near = next((name for name in schema.tables if name.lower() == collection.name.lower()), None)
+            hint = f"; the store spells it `{near}`" if near else "; check the name, or the schema in fides_meta.namespace"
+            yield f"{dataset.key}: collection `{collection.name}`: there is no such table{hint}"
+            continue
+        for item in collection.fields.values():
+            if item.name not in table.columns:
+                near = next((name for name in table.columns if name.lower() == item.name.lower()), None)
+                hint = f"; the store spells it `{near}`" if near else ""
+                yield f"{dataset.key}: {collection.name}.{item.name}: the table has no such column{hint}"
+
+
+# -- links --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Walk:
+    out: bool = False  # from the field's end to the target
+    back: bool = False
+
+
+def _links(
+    datasets: Mapping[str, Dataset], live: Mapping[str, Dataset], schemas: Mapping[str, Schema], problems: list[str]
+) -> Iterator[Link]:
+    nodes = set(_nodes(live, schemas))
+    pairs: dict[tuple[Node, Node], dict[Pair, _Walk]] = {}
+    for store, dataset in live.items():
+        ruled = {(rule.field, f"{rule.to[0]}.{rule.to[1]}") for rule in dataset.links if rule.to}
+        for collection, item in dataset.fields():
+            if (store, collection.name) not in nodes:
+                continue
+            targets = _targets(dataset, collection.name, item, datasets, live, problems)
+            _polymorphic(dataset, collection.name, item.name, targets, schemas[store], ruled, problems)
+            for target_store, target, name, direction in targets:
+                if (f"{collection.name}.{item.name}", f"{target}.{name}") in ruled or (target_store, target) not in nodes:
+                    continue
+                _add(pairs, ((store, collection.name), item.name), ((target_store, target), name), direction)
+    tables = {node: schemas[node[0]].tables[node[1]] for node in nodes}
+    for (here, there), found in pairs.items():
+        dataset = live[here[0]]
+        for columns in _keys(dataset, here, there, found, schemas, tables, problems):
+            yield _link(dataset, live, here, there, columns, found, tables)
+    for store, dataset in live.items():
+        for rule in dataset.links:
+            here = (store, rule.field.rpartition(".")[0])
+            if rule.to and here in nodes and (store, rule.to[0]) in nodes:
+                yield _polymorphic_link(store, rule, tables)
+
+
+def _targets(
+    dataset: Dataset, collection: str, item: Any, datasets: Mapping[str, Dataset], live: Mapping[str, Dataset], problems: list[str]
+) -> list[tuple[str, str, str, str | None]]:
+    found = []
+    for reference in item.references:
+        place = f"{dataset.key}: {collection}.{item.name}: references {reference.dataset}.{reference.collection}.{reference.field}"
+        store = next((key for key, other in datasets.items() if other.key == reference.dataset), None)
+        if store is None:
+            problems.append(f"{place}: no dataset `{reference.dataset}` is loaded; load it first or in the same command")
+        elif reference.collection not in datasets[store].collections:
+            problems.append(f"{place}: that dataset has no collection `{reference.collection}`")
+        elif reference.field not in datasets[store].collections[reference.collection].fields:
+            problems.append(f"{place}: that collection has no field `{reference.field}`")
+        elif store in live:
+            found.append((store, reference.collection, reference.field, reference.direction))
+    return found
+
+
+def _polymorphic(
+    dataset: Dataset,
+    collection: str,
+    name: str,
+    targets: list[tuple[str, str, str, str | None]],
+    schema: Schema,
+    ruled: set[tuple[str, str]],
+    problems: list[str],
+) -> None:
+    """A field that points into several collections of its own dataset tells which by another field, or by real foreign keys (R7)."""
+    own = {(c, f) for key, c, f, _ in targets if key in (dataset.key,) or c in dataset.collections and key == dataset.key}
+    pointing = {(c, f) for c, f in own if c != collection}
+    if len({c for c, _ in pointing}) < 2:
+        return
+    table = schema.tables[collection]
+    if table.is_unique([name]):
+        return  # this end is the parent: several collections hang below one row
+    enforced = {(fk.parent, fk.parent_columns[0]) for fk in schema.foreign_keys if fk.child == collection and fk.child_columns == (name,)}
+    open_ends = [f"{c}.{f}" for c, f in sorted(pointing) if (c, f) not in enforced and (f"{collection}.{name}", f"{c}.{f}") not in ruled]
+    if open_ends:
+        problems.append(
+            f"{dataset.key}: {collection}.{name}: points into several collections ({', '.join(open_ends)}); "
+            f"say which row means which under meta.privacy.links, with `to` and `when` (R7)"
+        )
+
+
+def _add(pairs: dict[Any, Any], here: tuple[Node, str], there: tuple[Node, str], direction: str | None) -> None:
+    """Files often state a link at both of its ends: one link, which may be walked every way that either end allows."""
+    back = pairs.get((there[0], here[0]), {}).get((there[1], here[1]))
+    walk = back or pairs.setdefault((here[0], there[0]), {}).setdefault((here[1], there[1]), _Walk())
+    out = direction in (None, "to")
+    into = direction in (None, "from")
+    if back:
+        out, into = into, out
+    walk.out |= out
+    walk.back |= into
+
+
+def _keys(
+    dataset: Dataset,
+    here: Node,
+    there: Node,
+    found: Mapping[Pair, _Walk],
+    schemas: Mapping[str, Schema],
+    tables: Mapping[Node, Table],
+    problems: list[str],
+) -> Iterator[tuple[Pair, ...]]:
+    """Which of the pairs between two collections form one key, and which are keys of their own (R6)."""
+    left = dict(found)
+    composites: list[tuple[Pair, ...]] = []
+    for key in dataset.keys:
+        half = len(key) // 2
+        ends = tuple((a[1], b[1]) for a, b in zip(key[:half], key[half:], strict=True))
+        if here[0] == there[0] and key[0][0] == here[1] and key[half][0] == there[1]:
+            composites.append(ends)
+        elif here[0] == there[0] and key[0][0] == there[1] and key[half][0] == here[1]:
+            composites.append(tuple((b, a) for a, b in ends))
+    if here[0] == there[0]:
+        for fk in schemas[here[0]].foreign_keys:
+            ends = tuple(zip(fk.child_columns, fk.parent_columns, strict=True))
+            if (fk.child, fk.parent) == (here[1], there[1]) and len(ends) > 1:
+                composites += [ends] if _used(ends, left, tables[there]) else []
+            elif (fk.parent, fk.child) == (here[1], there[1]) and len(ends) > 1:
+                turned = tuple((b, a) for a, b in ends)
+                composites += [turned] if _used(turned, left, tables[there]) else []
+    for ends in composites:
+        for pair in ends:
+            left.pop(pair, None)
+    alone = {pair for pair in left if tables[there].is_unique([pair[1]]) or tables[here].is_unique([pair[0]])}
+    vague = [pair for pair in left if pair not in alone]
+    for table, side in ((tables[there], 1), (tables[here], 0)):
+        for unique in table.uniques:
+            choices = [[pair for pair in vague if pair[side] == name] for name in unique]
+            if len(unique) > 1 and all(choices):
+                if sum(len(choice) > 1 for choice in choices) > 1:
+                    break
+                composites += [tuple(combination) for combination in itertools.product(*choices)]
+                vague = [pair for pair in vague if not any(pair in choice for choice in choices)]
+    if vague and len(found) > 1:
+        names = ", ".join(f"{here[1]}.{a} with {there[1]}.{b}" for a, b in sorted(vague))
+        problems.append(
+            f"{dataset.key}: {here[1]}: cannot tell which fields form one key to `{there[1]}` ({names}); "
+            f"list the key under meta.privacy.keys (R6)"
+        )
+        vague = []
+    yield from dict.fromkeys(composites)
+    for pair in (*sorted(alone), *vague):
+        yield (pair,)
+
+
+def _used(ends: tuple[Pair, ...], left: Mapping[Pair, Any], target: Table) -> bool:
+    """A live composite key counts where the file mentions a part of it that is no key by itself."""
+    return any(pair in left and not target.is_unique([pair[1]]) for pair in ends) or all(pair in left for pair in ends)
+
+
+def _link(
+    dataset: Dataset,
+    live: Mapping[str, Dataset],
+    here: Node,
+    there: Node,
+    columns: tuple[Pair, ...],
+    found: Mapping[Pair, _Walk],
+    tables: Mapping[Node, Table],
+) -> Link:
+    own = tuple(a for a, _ in columns)
+    target = tuple(b for _, b in columns)
+    walks = [found[pair] for pair in columns if pair in found]
+    out, back = (any(w.out for w in walks), any(w.back for w in walks)) if walks else (True, True)
+    rule = _rule(live, here, own, there, target)
+    target_is_parent = tables[there].is_unique(target) or not tables[here].is_unique(own)
+    if rule and rule.nature in ("owns", "refers", "joint"):
+        # The rule speaks of the field: it owns, refers to or jointly owns what it points at.
+        points_there = rule.field.rpartition(".")[0] == here[1] and rule.field.rpartition(".")[2] in own
+        target_is_parent = points_there if rule.nature != "owns" else not points_there
+    rule = rule or LinkRule("")
+    if target_is_parent:
+        link = Link(here, own, there, target, owns=back, refers=out)
+    else:
+        link = Link(there, target, here, own, owns=out, refers=back)
+    return replace(link, joint=rule.nature == "joint", contested=rule.contested, on_parent_erased=rule.on_parent_erased)
+
+
+def _rule(live: Mapping[str, Dataset], here: Node, own: tuple[str, ...], there: Node, target: tuple[str, ...]) -> LinkRule | None:
+    for (store, collection), names in ((here, own), (there, target)):
+        for rule in live[store].links:
+            place, _, name = rule.field.rpartition(".")
+            if place == collection and name in names and rule.to is None:
+                return rule
+    return None
+
+
+def _polymorphic_link(store: str, rule: LinkRule, tables: Mapping[Node, Table]) -> Link:
+    assert rule.to is not None
+    collection, _, name = rule.field.rpartition(".")
+    here, there = (store, collection), (store, rule.to[0])
+    joint = rule.nature == "joint"
+    common: dict[str, Any] = {
+        "joint": joint,
+        "when": rule.when,
+        "when_node": here,
+        "contested": rule.contested,
+        "on_parent_erased": rule.on_parent_erased,
+        "owns": True,
+        "refers": True,
+    }
+    target_is_parent = rule.nature != "owns" and (tables[there].is_unique([rule.to[1]]) or not tables[here].is_unique([name]))
+    if target_is_parent or rule.nature in ("refers", "joint"):
+        return Link(here, (name,), there, (rule.to[1],), **common)
+    return Link(there, (rule.to[1],), here, (name,), **common)
+
+
+def _pointers(graph: Graph) -> Iterator[Pointer]:
+    enforced: dict[tuple[Node, frozenset[Pair], Node], tuple[tuple[str, ...], tuple[str, ...], str]] = {}
+    for store, schema in graph.schemas.items():
+        for fk in schema.foreign_keys:
+            if graph.is_node((store, fk.parent)):
+                pairs = frozenset(zip(fk.child_columns, fk.parent_columns, strict=True))
+                enforced[(store, fk.child), pairs, (store, fk.parent)] = (fk.child_columns, fk.parent_columns, fk.on_delete)
+    for link in graph.links:
+        pairs = frozenset(zip(link.child_columns, link.parent_columns, strict=True))
+        live = enforced.pop((link.child, pairs, link.parent), None)
+        yield Pointer(
+            link.child,
+            link.child_columns,
+            link.parent,
+            link.parent_columns,
+            mapped=True,
+            enforced=live is not None,
+            on_delete=live[2] if live else "NO ACTION",
+            link=link,
+        )
+    for (child, _, parent), (child_columns, parent_columns, on_delete) in enforced.items():
+        yield Pointer(
+            child, child_columns, parent, parent_columns, mapped=graph.is_node(child), enforced=True, on_delete=on_delete
+        )
+
+
+# -- checks -------------------------------------------------------------------------------------------------------------
+
+
+def reachable(graph: Graph) -> set[Node]:
+    """The collections that some walk from an identity reaches. What is only referred to leads on by references alone."""
+    roots = {node for places in graph.identities.values() for node, _ in places}
+    owned, referred, queue = set(roots), set(), list(roots)
+    while queue:
+        node = queue.pop()
+        for link, down in graph.links_from.get(node, ()):
+            target = link.child if down else link.parent
+            owning = (down and node in owned) or (not down and link.joint and node in owned)
+            if owning and target not in owned:
+                owned.add(target)
+                queue.append(target)
+            elif not down and target not in owned and target not in referred:
+                referred.add(target)
+                queue.append(target)
+    return owned | referred
+
+
+def _unreached(graph: Graph) -> Iterator[str]:
+    reached = reachable(graph)
+    for store, name in sorted(graph.nodes - reached):
+        personal = [f.name for f in graph.collection((store, name)).fields.values() if f.personal]
+        if personal:
+            yield (
+                f"{graph.datasets[store].key}: collection `{name}`: holds personal data ({', '.join(personal[:3])}) that no identity and "
+                f"no link reaches; add a reference or an identity, or check a reference's direction"
+            )
+
+
+def _unlinked_starts(graph: Graph) -> Iterator[str]:
+    for store, name in sorted(graph.nodes):
+        collection = graph.collection((store, name))
+        for keep in collection.keeps:
+            place, _ = start_of(collection, keep.start)
+            if place != name and not any(
+                {link.child, link.parent} == {(store, name), (store, place)} for link in graph.links
+            ):
+                yield f"{graph.datasets[store].key}: collection `{name}`: keep.from names `{keep.start}`, but no link leads to `{place}`"

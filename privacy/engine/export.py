@@ -1,0 +1,222 @@
+"""The package of R15: everything a person may have, as a ZIP that is written while it is read from the stores.
+
+    index.html                          to read: no script, the first rows of every collection
+    information.json                    what Art. 15(1) and (2) ask to be told
+    data/<store>/<collection>.json      all rows, an array of objects
+    data/<store>/<collection>.csv       the same for a spreadsheet
+
+Each collection is read once. JSON goes straight into the ZIP; the CSV, which has to wait until the JSON member ends, and the
+page, whose first lines count what comes later, wait in a `Spool`. Reading a second time instead would cost the store the same
+work twice and could see other rows. So memory holds one batch and the rows shown, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO, Protocol
+
+from stream_zip import ZIP_64, stream_zip
+
+from privacy.engine.encode import RowEncoder
+from privacy.engine.spool import Spool
+
+SHOWN_ROWS = 1000
+_BATCH_BYTES = 512 * 1024  # aimed at; rows are counted out by the size of those before them
+_FIRST_BATCH, _LARGEST_BATCH = 50, 2000
+_MODE = 0o100600
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # Windows cannot make files of these names
+
+Label = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """`categories` are taxonomy keys; `explanation` says in plain words what stands here (Art. 12(1))."""
+
+    name: str
+    label: Label = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    explanation: Label = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One collection of one store. `rows` is called once and may stream; each row has the values of `columns` in their order.
+
+    `withheld` rows are shown to nobody until somebody decides (contested), `others` are records of other people that this
+    person's rows point at; both are counted, never shown. `kept` names what a law will keep: {"rows", "basis", "until"}.
+    """
+
+    store: str
+    collection: str
+    columns: tuple[Column, ...]
+    rows: Callable[[], Iterable[Sequence[Any]]]
+    store_name: str = ""
+    label: Label = field(default_factory=dict)
+    purpose: str = ""
+    withheld: int = 0
+    others: int = 0
+    kept: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a part: its rows, those to be shown on the page (already as text), and its files' names."""
+
+    part: Part
+    rows: int
+    shown: Sequence[Sequence[str]]
+    json_file: str
+    csv_file: str
+
+
+class Page(Protocol):
+    """Draws `index.html`. Everything it is given is plain; all it answers is HTML, so escaping is its duty."""
+
+    def cell(self, value: Any) -> str:
+        """The value as short text (not HTML)."""
+
+    def section(self, written: Written, number: int) -> str:
+        """One collection."""
+
+    def frame(self, everything: Sequence[Written], information: Mapping[str, Any]) -> tuple[str, str]:
+        """What stands before and after the sections; `shown` is empty here."""
+
+
+def write_zip(
+    sink: BinaryIO,
+    *,
+    parts: Iterable[Part],
+    page: Page,
+    information: Mapping[str, Any],
+    made_at: datetime,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, int]]:
+    """Write the package and answer {store: {collection: rows}}. The same input gives the same content in the same order.
+
+    An error in the middle leaves a ZIP without its directory, which nothing opens; the caller throws it away.
+    """
+    package = _Package(page, information, heartbeat)
+    moment = made_at.replace(microsecond=0)
+    with ExitStack() as stack:
+        package.html = stack.enter_context(Spool())
+        files = stack.enter_context(closing(package.files(parts)))
+        members = ((name, moment, _MODE, ZIP_64, content) for name, content in files)
+        for chunk in stream_zip(members, get_compressobj=_fast):  # noqa: FURB122 - `write` is all that is asked of a sink
+            sink.write(chunk)
+    return package.contents()
+
+
+def _fast() -> Any:
+    # Rows shrink to a tenth at level 1; level 9 takes ten times as long for a few percent.
+    return zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)
+
+
+class _Package:
+    """The state of one package while it is written."""
+
+    def __init__(self, page: Page, information: Mapping[str, Any], heartbeat: Callable[[], None]) -> None:
+        self.page, self.information, self.heartbeat = page, information, heartbeat
+        self.names = FileNames()
+        self.html: Spool
+        self.written: list[Written] = []
+
+    def files(self, parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Name and content of every file. stream_zip exhausts each content before it asks for the next file."""
+        for part in parts:
+            stem = f"data/{self.names.store(part.store)}/{self.names.collection(part.store, part.collection)}"
+            written = Written(part, 0, [], f"{stem}.json", f"{stem}.csv")
+            with Spool() as csv:
+                yield written.json_file, self._json(written, csv)
+                yield written.csv_file, csv.read()
+        yield "information.json", iter([_document(self.information)])
+        yield "index.html", self._index()
+
+    def _json(self, written: Written, csv: Spool) -> Iterator[bytes]:
+        encoder = RowEncoder([column.name for column in written.part.columns])
+        csv.write(encoder.heading())
+        rows, shown, before = 0, [], b"[\n"
+        for batch, objects, lines in encoded(written.part.rows(), encoder):
+            self.heartbeat()
+            shown += [[self.page.cell(value) for value in row] for row in batch[: SHOWN_ROWS - len(shown)]]
+            rows += len(batch)
+            csv.write(lines)
+            yield before
+            yield objects
+            before = b",\n"
+        yield b"\n]\n" if rows else b"[]\n"
+        self._finish(written, rows, shown)
+
+    def _finish(self, written: Written, rows: int, shown: list[list[str]]) -> None:
+        names = {"part": written.part, "rows": rows, "json_file": written.json_file, "csv_file": written.csv_file}
+        self.html.write(self.page.section(Written(shown=shown, **names), len(self.written) + 1).encode("utf-8", "replace"))
+        self.written.append(Written(shown=[], **names))
+
+    def _index(self) -> Iterator[bytes]:
+        before, after = self.page.frame(self.written, self.information)
+        yield before.encode("utf-8", "replace")
+        yield from self.html.read()
+        yield after.encode("utf-8", "replace")
+
+    def contents(self) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for written in self.written:
+            store = counts.setdefault(written.part.store, {})
+            store[written.part.collection] = store.get(written.part.collection, 0) + written.rows
+        return counts
+
+
+def encoded(rows: Iterable[Sequence[Any]], encoder: RowEncoder) -> Iterator[tuple[list[Sequence[Any]], bytes, bytes]]:
+    """The rows in batches of about the same number of bytes, each with its JSON and its CSV."""
+    iterator, size = iter(rows), _FIRST_BATCH
+    try:
+        while batch := list(islice(iterator, size)):
+            objects, lines = encoder.batch(batch)
+            yield batch, objects, lines
+            size = max(1, min(_LARGEST_BATCH, 4 * size, _BATCH_BYTES * len(batch) // (len(objects) or 1)))
+    finally:
+        if close := getattr(iterator, "close", None):
+            close()  # a generator over a cursor closes the cursor now, not when it is collected
+
+
+def _document(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
+
+
+class FileNames:
+    """Safe file names for stores and collections: ASCII, no path, no two alike even where case does not count."""
+
+    def __init__(self) -> None:
+        self._stores: dict[str, str] = {}
+        self._taken: dict[str, set[str]] = {}
+
+    def store(self, key: str) -> str:
+        if key not in self._stores:
+            self._stores[key] = self._free("", key)
+        return self._stores[key]
+
+    def collection(self, store: str, name: str) -> str:
+        return self._free(self.store(store) + "/", name)
+
+    def _free(self, folder: str, name: str) -> str:
+        safe, taken, number = _safe(name), self._taken.setdefault(folder, set()), 1
+        candidate = safe
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{safe}-{number}"
+        taken.add(candidate.casefold())
+        return candidate
+
+
+def _safe(name: str) -> str:
+    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", ascii_only).strip("._-")[:60].rstrip(".") or "collection"
+    return f"{safe}_" if _RESERVED.fullmatch(safe) else safe

@@ -1,0 +1,253 @@
+"""PostgreSQL by psycopg 3: values go in as arrays, schemas are read from the catalog."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from privacy.engine.identity import EMAIL_KINDS
+from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
+from privacy.stores.sql import CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS, Dialect
+
+DRIVER = "postgresql+psycopg"
+OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name", "options"}
+
+_FAMILIES = {
+    "int2": "int",
+    "int4": "int",
+    "int8": "int",
+    "oid": "int",
+    "numeric": "decimal",
+    "float4": "float",
+    "float8": "float",
+    "text": "text",
+    "varchar": "text",
+    "bpchar": "text",
+    "name": "text",
+    "citext": "text",
+    "bool": "bool",
+    "date": "date",
+    "timestamp": "datetime",
+    "timestamptz": "datetime",
+    "uuid": "uuid",
+    "bytea": "bytes",
+    "json": "json",
+    "jsonb": "json",
+}
+_BITS = {"int2": 15, "int4": 31, "oid": 32}
+
+_COLUMNS = """
+SELECT c.relname, a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull, a.atttypmod,
+       a.attgenerated <> '' OR a.attidentity = 'a', c.relkind, t.typtype, bt.typname, t.typcategory,
+       coalesce(co.collisdeterministic, true),
+       (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), n.nspname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type bt ON bt.oid = t.typbasetype
+LEFT JOIN pg_collation co ON co.oid = a.attcollation
+WHERE n.nspname = :schema AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+ORDER BY c.relname, a.attnum
+"""
+_KEYS = """
+SELECT c.relname, i.indisprimary, array_agg(a.attname ORDER BY k.n)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+WHERE n.nspname = :schema AND i.indisunique AND i.indpred IS NULL AND i.indisvalid AND NOT (0 = ANY (i.indkey::int2[]))
+  AND k.n <= i.indnkeyatts
+GROUP BY c.relname, i.indexrelid, i.indisprimary
+"""
+_FOREIGN = """
+SELECT cn.nspname, c.relname, p.relname, x.confdeltype,
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(x.conkey) WITH ORDINALITY k(attnum, n)
+        JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.attnum),
+       (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(x.confkey) WITH ORDINALITY k(attnum, n)
+        JOIN pg_attribute a ON a.attrelid = x.confrelid AND a.attnum = k.attnum)
+FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
+JOIN pg_class p ON p.oid = x.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+WHERE x.contype = 'f' AND x.conparentid = 0 AND pn.nspname = :schema
+"""
+_CHECKS = """
+SELECT c.relname, a.attname, pg_get_constraintdef(x.oid) FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (x.conkey)
+WHERE x.contype = 'c' AND n.nspname = :schema
+"""
+_TRIGGERS = """
+SELECT c.relname, pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT g.tgisinternal AND n.nspname = :schema ORDER BY 1, 2
+"""
+_ON_DELETE = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+class PostgresDialect(Dialect):
+    def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
+        own = schema or connection.execute(sa.text("SELECT current_schema()")).scalar()
+        where = {"schema": own}
+
+        def read(sql: str) -> list[Any]:
+            return list(connection.execute(sa.text(sql), where))
+
+        checks: dict[tuple[str, str], list[str]] = {}
+        for table, column, text in read(_CHECKS):
+            checks.setdefault((table, column), []).append(text)
+        columns: dict[str, dict[str, Column]] = {}
+        kinds: dict[str, str] = {}
+        for row in read(_COLUMNS):
+            columns.setdefault(row[0], {})[row[1]] = _column(row, checks.get((row[0], row[1]), []))
+            kinds[row[0]] = "view" if row[7] in (b"v", b"m", "v", "m") else "table"
+        keys: dict[str, list[tuple[bool, tuple[str, ...]]]] = {}
+        for table, primary, names in read(_KEYS):
+            keys.setdefault(table, []).append((primary, tuple(names)))
+        triggers: dict[str, list[str]] = {}
+        for table, text in read(_TRIGGERS):
+            triggers.setdefault(table, []).append(text)
+        foreign, outside = [], {}
+        for child_schema, child, parent, on_delete, child_columns, parent_columns in read(_FOREIGN):
+            name = child if child_schema == own else f"{child_schema}.{child}"
+            if name not in columns and child_schema != own:
+                outside[name] = (child_schema, child, child_columns)
+            kind = on_delete.decode() if isinstance(on_delete, bytes) else on_delete
+            foreign.append(ForeignKey(name, tuple(child_columns), parent, tuple(parent_columns), _ON_DELETE[kind]))
+        tables = {
+            name: Table(
+                name=name,
+                columns=found,
+                primary_key=next((key for primary, key in keys.get(name, ()) if primary), ()),
+                uniques=tuple(key for _, key in keys.get(name, ())),
+                kind=kinds[name],
+                schema=own,
+                triggers=tuple(triggers.get(name, ())),
+            )
+            for name, found in columns.items()
+        }
+        # A table of another schema that points here: known by its pointing columns, typed as what they point at.
+        for fk in foreign:
+            if fk.child in outside:
+                child_schema, child, _ = outside[fk.child]
+                known = dict(tables[fk.child].columns) if fk.child in tables else {}
+                known |= {c: _renamed(tables[fk.parent].columns[p], c) for c, p in zip(fk.child_columns, fk.parent_columns, strict=True)}
+                tables[fk.child] = Table(name=child, columns=known, schema=child_schema)
+        return Schema(tables, tuple(foreign))
+
+    def begin_read(self, connection: sa.Connection) -> None:
+        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        self._limits(connection)
+
+    def begin_write(self, connection: sa.Connection) -> None:
+        # A row changed meanwhile by somebody else ends the transaction with 40001: the batch is tried again.
+        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        self._limits(connection)
+
+    @staticmethod
+    def _limits(connection: sa.Connection) -> None:
+        sql = f"SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', true), set_config('lock_timeout', '{LOCK_SECONDS}s', true)"
+        connection.execute(sa.text(sql))
+
+    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+        names = ", ".join(f"k{i}" for i in range(len(columns)))
+        arrays = ", ".join(f"CAST(:v{i} AS {_array_type(column)}[])" for i, column in enumerate(columns))
+        parameters = {f"v{i}": list(part) for i, part in enumerate(zip(*rows, strict=True))} if rows else {}
+        return f"unnest({arrays}) AS v({names})", parameters
+
+    def parameter(self, name: str, column: Column) -> str:
+        return f"CAST(:{name} AS {_array_type(column)})"
+
+    def bind(self, value: Any, column: Column) -> Any:
+        return value if column.family in _PYTHON_FAMILIES else str(value)
+
+    def exactly(self, expression: str, column: Column) -> str:
+        return expression if column.exact else f'{expression}\\:\\:text COLLATE "C"'
+
+    def folded(self, expression: str, kind: str) -> str:
+        if kind in EMAIL_KINDS:
+            return f"lower(btrim({expression}))"
+        return f"right(regexp_replace({expression}, '[^0-9]', '', 'g'), 8)"
+
+    def odd(self, expression: str, kind: str) -> str:
+        if kind in EMAIL_KINDS:
+            return f"{expression} <> lower(btrim({expression}))"
+        return f"{expression} !~ '^[+][0-9]+$'"
+
+    def random(self, what: str, column: Column) -> str:
+        return _random(what, column)
+
+
+_PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}
+
+
+def _array_type(column: Column) -> str:
+    base = re.sub(r"\(.*?\)", "", column.type_name)
+    # A text parameter in `text`: casting to varchar(n) would cut a longer value into somebody else's.
+    return {"character varying": "text", "character": "bpchar", "text": "text", '"char"': "text"}.get(base, base)
+
+
+def _renamed(column: Column, name: str) -> Column:
+    return Column(name, column.family, column.type_name, exact=column.exact, bits=column.bits)
+
+
+def _column(row: Any, checks: list[str]) -> Column:
+    _, name, type_name, spelled, not_null, modifier, generated, _, kind, base, category, deterministic, labels, _ = row
+    domain = base if _char(kind) == "d" else None
+    known = domain or type_name
+    family = "array" if _char(category) == "A" else _FAMILIES.get(known, "other")
+    length = modifier - 4 if known in ("varchar", "bpchar") and modifier > 4 else None
+    precision = ((modifier - 4) >> 16, (modifier - 4) & 0xFFFF) if known == "numeric" and modifier > 4 else None
+    return Column(
+        name=name,
+        family=family,
+        type_name=spelled,
+        nullable=not not_null,
+        length=length,
+        generated=bool(generated),
+        exact=deterministic and known != "citext",
+        bits=_BITS.get(known, 63),
+        precision=precision,
+        choices=tuple(labels or _literals(checks)),
+        checked=bool(checks),
+    )
+
+
+def _char(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _literals(checks: list[str]) -> list[str]:
+    """The literals of a check of the form `column IN ('a', 'b')`, as PostgreSQL prints it."""
+    for text in checks:
+        if match := re.fullmatch(r"CHECK \(\(+[\w\"]+\)?(?:::\w+)? = ANY \(\(?ARRAY\[(.*)\]\)?(?:::[\w\[\] ]+)?\)+\)", text):
+            return [part.replace("''", "'") for part in re.findall(r"'((?:[^']|'')*)'", match[1])]
+    return []
+
+
+def _random(what: str, column: Column) -> str:
+    hexadecimal = "replace(gen_random_uuid()\\:\\:text, '-', '')"
+    if what == "text":
+        return f"left({hexadecimal}, {min(column.length or 32, 32)})"
+    if what == "email":
+        return f"left({hexadecimal}, {min((column.length or 60) - len('@anonymous.invalid'), 32)}) || '@anonymous.invalid'"
+    if what == "int":
+        return f"floor(random() * {min(2**column.bits - 1, 2**53)})\\:\\:bigint"
+    if what == "number":
+        whole = (column.precision[0] - column.precision[1]) if column.precision else 6
+        return f"floor(random() * {10 ** max(min(whole, 12), 0)})"
+    if what == "date":
+        return "date '1900-01-01' + floor(random() * 36500)\\:\\:int"
+    if what == "bool":
+        return "random() < 0.5"
+    if what == "uuid":
+        return "gen_random_uuid()"
+    if what == "bytes":
+        return f"decode({hexadecimal}, 'hex')"
+    if what == "json":
+        return "'{}'"
+    if what == "array":
+        return "'{}'"
+    if what == "choice":
+        labels = ", ".join("'" + label.replace("'", "''").replace(":", "\\:") + "'" for label in column.choices)
+        kind = "" if column.family == "text" else f"\\:\\:{column.type_name}"
+        return f"((ARRAY[{labels}])[1 + floor(random() * {len(column.choices)})\\:\\:int]){kind}"
+    raise ValueError(what)

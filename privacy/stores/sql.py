@@ -1,0 +1,408 @@
+"""Stores that speak SQL, by SQLAlchemy. What differs between databases is in their dialect file; everything else is here.
+
+Statements are written as text with quoted names and bound values. Driver messages carry values, so none leaves this file:
+they become `StoreUnavailable` or `StoreRefused` with the store's name and the SQLSTATE.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity, canonical
+from privacy.stores.base import (
+    NO_MATCH,
+    Assignment,
+    Column,
+    Groups,
+    Schema,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+    Table,
+    Values,
+)
+from privacy.stores.values import convert
+
+FETCH = 2_000  # rows fetched at a time
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 120  # below the workers' lease
+LOCK_SECONDS = 10
+
+
+class Dialect:
+    """What one kind of database does its own way."""
+
+    #: SQLSTATE classes and codes (and driver numbers) that mean "try again later"
+    transient: tuple[str, ...] = ("08", "40", "53", "55", "57", "58")
+    straight = "CROSS JOIN"  # joins in the order written
+    target = ""  # how a changed table's columns are prefixed in DELETE and UPDATE
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.quote_name = engine.dialect.identifier_preparer.quote_identifier
+
+    def name(self, identifier: str) -> str:
+        # SQLAlchemy's text() reads `:x` as a parameter
+        return self.quote_name(identifier).replace(":", "\\:")
+
+    def table(self, table: Table) -> str:
+        return f"{self.name(table.schema)}.{self.name(table.name)}" if table.schema else self.name(table.name)
+
+    def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
+        raise NotImplementedError
+
+    def begin_read(self, connection: sa.Connection) -> None:
+        raise NotImplementedError
+
+    def begin_write(self, connection: sa.Connection) -> None:
+        raise NotImplementedError
+
+    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+        """A FROM item `v(k0, k1, …)` made of bound values, and its parameters."""
+        raise NotImplementedError
+
+    def exactly(self, expression: str, column: Column) -> str:
+        """The expression so that grouping and comparing tell every two spellings apart."""
+        return expression
+
+    def folded(self, expression: str, kind: str) -> str:
+        """A superset of the canonical form, computed by the database: equal canonical forms fold equally."""
+        raise NotImplementedError
+
+    def random(self, what: str, column: Column) -> str:
+        """An expression that gives a fresh random value for every row."""
+        raise NotImplementedError
+
+    def odd(self, expression: str, kind: str) -> str:
+        """Whether a stored spelling is none that `candidates` foresees."""
+        raise NotImplementedError
+
+    def parameter(self, name: str, column: Column) -> str:
+        return f":{name}"
+
+    def delete(self, table: str, values: str, on: Sequence[tuple[str, str]], where: str) -> str:
+        return f"DELETE FROM {table} WHERE {_within(on, values)}{where}"
+
+    def update(self, table: str, assignments: Sequence[str], values: str, on: Sequence[tuple[str, str]], where: str) -> str:
+        return f"UPDATE {table} SET {', '.join(assignments)} WHERE {_within(on, values)}{where}"
+
+    def bind(self, value: Any, column: Column) -> Any:
+        return value
+
+
+class SqlStore:
+    """A store behind a SQLAlchemy URL. Engines are made where they are used and keep no connection (forked pools corrupt)."""
+
+    def __init__(self, key: str, url: sa.URL, *, dialect: type[Dialect], schema: str | None = None, options: Any = None) -> None:
+        self.key = key
+        self.schema_name = schema
+        self.engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, **(options or {}))
+        self.dialect = dialect(self.engine)
+        self._schema: Schema | None = None
+        self._spellings: dict[tuple[str, str, str], bool] = {}
+
+    def schema(self) -> Schema:
+        if self._schema is None:
+            with self.translated(), self.engine.connect() as connection:
+                self._schema = self.dialect.reflect(connection, self.schema_name)
+        return self._schema
+
+    def forget_schema(self) -> None:
+        self._schema = None
+
+    @contextmanager
+    def read(self) -> Iterator[SqlSession]:
+        schema = self.schema()
+        with self.translated(), self.engine.connect() as connection:
+            self.dialect.begin_read(connection)
+            try:
+                yield SqlSession(self, connection, schema)
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[SqlSession]:
+        schema = self.schema()
+        with self.translated(), self.engine.connect() as connection:
+            self.dialect.begin_write(connection)
+            yield SqlSession(self, connection, schema)
+            connection.commit()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Driver errors without their texts, which hold values."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except sa.exc.DBAPIError as error:
+            raise self.translate(error) from None
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreRefused(f"{self.key}: {type(error).__name__}") from None
+
+    def translate(self, error: sa.exc.DBAPIError) -> StoreError:
+        code = error_code(error)
+        kind = type(error.orig).__name__
+        if error.connection_invalidated or code is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+            return StoreUnavailable(f"{self.key}: cannot be reached, or went away ({kind}); check its URL and that it runs")
+        if code is not None and code.startswith(self.dialect.transient):
+            return StoreUnavailable(f"{self.key}: busy or short of resources ({kind} {code}); it is tried again")
+        hint = {
+            "42501": "the user of the store's URL lacks a right",
+            "1142": "the user of the store's URL lacks a right",
+            "25006": "the store is read-only",
+            "1290": "the store is read-only",
+            "SQLITE_READONLY": "the store is read-only",
+            "23503": "a row outside the plan points at one of these rows",
+            "1451": "a row outside the plan points at one of these rows",
+        }.get(code or "", "")
+        table = getattr(getattr(error.orig, "diag", None), "table_name", None)
+        column = getattr(getattr(error.orig, "diag", None), "column_name", None)
+        place = f" at {table}" + (f".{column}" if column else "") if table else ""
+        return StoreRefused(f"{self.key}: refused{place} ({kind} {code or ''})" + (f": {hint}" if hint else ""))
+
+
+def error_code(error: sa.exc.DBAPIError) -> str | None:
+    """SQLSTATE (PostgreSQL), error number (MySQL) or error name (SQLite)."""
+    original = error.orig
+    for name in ("sqlstate", "sqlite_errorname"):
+        if value := getattr(original, name, None):
+            return str(value)
+    arguments = getattr(original, "args", ())
+    return str(arguments[0]) if arguments and isinstance(arguments[0], int) else None
+
+
+class SqlSession:
+    def __init__(self, store: SqlStore, connection: sa.Connection, schema: Schema) -> None:
+        self.store = store
+        self.connection = connection
+        self.tables = schema.tables
+        self.dialect = store.dialect
+        self.statements = 0
+
+    # -- statements ---------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
+        self.statements += 1
+        return self.connection.execute(sa.text(sql), dict(parameters or {}))
+
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        self.statements += 1
+        options = {"stream_results": True, "yield_per": FETCH}
+        result = self.connection.execute(sa.text(sql), dict(parameters or {}), execution_options=options)
+        try:
+            for part in result.partitions(FETCH):
+                yield from part
+        finally:
+            result.close()
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def find(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
+    ) -> Iterator[tuple[int, Values, int]]:
+        columns = [self.tables[table].columns[name] for name in key]
+        bound = self._converted(columns, rows, tagged=True)
+        if not bound or (constant := self._constants(table, constants)) is None:
+            return
+        source, parameters = self.dialect.values([_TAG, *columns], bound)
+        on = " AND ".join(f"t.{self.dialect.name(c.name)} = v.k{i}" for i, c in enumerate(columns, 1))
+        yield from self._grouped(table, source, f"{on}{constant[0]}", parameters | constant[1], by)
+
+    def find_identity(
+        self, table: str, column: str, kind: str, wanted: Mapping[str, Sequence[int]], by: Sequence[str]
+    ) -> Iterator[tuple[int, Values, int]]:
+        target = self.tables[table].columns[column]
+        by = list(dict.fromkeys([*by, column]))
+        place = by.index(column)
+        spellings = [(number, spelling) for number, value in enumerate(wanted) for spelling in candidates(kind, value)]
+        if kind in EMAIL_KINDS | PHONE_KINDS and target.family == "text" and self._free_spelling(table, target, kind):
+            on = f"{self.dialect.folded('t.' + self.dialect.name(column), kind)} = v.k1"
+            spellings = list(dict.fromkeys((number, fold(kind, spelling)) for number, spelling in spellings))
+            bound = self._converted([_TEXT], spellings, tagged=True)
+            source, parameters = self.dialect.values([_TAG, _TEXT], bound)
+        else:
+            on = f"t.{self.dialect.name(column)} = v.k1"
+            bound = self._converted([target], spellings, tagged=True)
+            source, parameters = self.dialect.values([_TAG, target], bound)
+        if not bound:
+            return
+        values = list(wanted)
+        seen: set[tuple[int, Values]] = set()  # two candidates may find one group
+        for number, group, count in list(self._grouped(table, source, on, parameters, by)):
+            if (number, group) in seen or not _is(kind, group[place], values[number]):
+                continue
+            seen.add((number, group))
+            for tag in wanted[values[number]]:
+                yield tag, group, count
+
+    def _free_spelling(self, table: str, column: Column, kind: str) -> bool:
+        """Whether the column holds spellings that no list of candidates foresees, so that an index lookup may miss a row."""
+        key = (table, column.name, kind)
+        if key not in self.store._spellings:
+            expression = self.dialect.exactly("t." + self.dialect.name(column.name), column)
+            sql = f"SELECT 1 FROM {self.dialect.table(self.tables[table])} t WHERE {self.dialect.odd(expression, kind)} LIMIT 1"
+            self.store._spellings[key] = self.execute(sql).first() is not None
+        return self.store._spellings[key]
+
+    def _grouped(
+        self, table: str, source: str, on: str, parameters: Mapping[str, Any], by: Sequence[str]
+    ) -> Iterator[tuple[int, Values, int]]:
+        columns = [self.tables[table].columns[name] for name in by]
+        names = [self.dialect.exactly(f"t.{self.dialect.name(c.name)}", c) for c in columns]
+        selected = "".join(f", {name} AS b{i}" for i, name in enumerate(names))
+        grouped = "".join(f", {name}" for name in names)
+        sql = (
+            f"SELECT v.k0{selected}, count(*) FROM {source} {self.dialect.straight} "
+            f"{self.dialect.table(self.tables[table])} t WHERE {on} GROUP BY v.k0{grouped}"
+        )
+        for row in self.stream(sql, parameters):
+            yield int(row[0]), tuple(row[1:-1]), int(row[-1])
+
+    def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
+        selected = ", ".join(f"t.{self.dialect.name(name)}" for name in columns)
+        left = limit
+        for source, on, where, parameters in self._sources(groups, "t."):
+            condition = " AND ".join(f"{column} = {value}" for column, value in on) or "1 = 1"
+            table = self.dialect.table(self.tables[groups.table])
+            sql = f"SELECT {selected} FROM {source} {self.dialect.straight} {table} t WHERE {condition}{where}"
+            if left is not None:
+                sql += f" LIMIT {left}"
+            for row in self.stream(sql, parameters):
+                yield tuple(row)
+                if left is not None:
+                    left -= 1
+            if left is not None and left <= 0:
+                return
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def delete(self, groups: Groups) -> int:
+        table = self.dialect.table(self.tables[groups.table])
+        total = 0
+        for source, on, where, parameters in self._sources(groups, self.dialect.target):
+            total += self.execute(self.dialect.delete(table, source, on, where), parameters).rowcount
+        return total
+
+    def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int:
+        if not assignments:
+            return 0
+        table = self.tables[groups.table]
+        parts, values = [], {}
+        for number, (name, assignment) in enumerate(assignments.items()):
+            column = table.columns[name]
+            if assignment.random:
+                parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.random(assignment.random, column)}")
+            else:
+                parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.parameter(f's{number}', column)}")
+                values[f"s{number}"] = None if assignment.value is None else self.dialect.bind(assignment.value, column)
+        total = 0
+        for source, on, where, parameters in self._sources(groups, self.dialect.target):
+            sql = self.dialect.update(self.dialect.table(table), parts, source, on, where)
+            total += self.execute(sql, parameters | values).rowcount
+        return total
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _sources(self, groups: Groups, prefix: str) -> Iterator[tuple[str, list[tuple[str, str]], str, dict[str, Any]]]:
+        """One values list for every pattern of NULLs, so that every comparison is a plain equality an index can serve."""
+        table = self.tables[groups.table]
+        patterns: dict[tuple[bool, ...], list[Values]] = {}
+        for values in dict.fromkeys(groups.values):
+            patterns.setdefault(tuple(value is None for value in values), []).append(values)
+        for pattern, members in patterns.items():
+            given = [i for i, null in enumerate(pattern) if not null]
+            columns = [table.columns[groups.columns[i]] for i in given]
+            bound = self._converted(columns, [tuple(values[i] for i in given) for values in members])
+            if given and not bound:
+                continue
+            where = "".join(f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null)
+            source, parameters = self.dialect.values(columns or [_TAG], bound or [(0,)])
+            on = [(prefix + self.dialect.name(c.name), f"v.k{i}") for i, c in enumerate(columns)]
+            # Where a collation is lenient the index finds a superset and this tells the spellings apart.
+            on += [
+                (self.dialect.exactly(prefix + self.dialect.name(c.name), c), self.dialect.exactly(f"v.k{i}", c))
+                for i, c in enumerate(columns)
+                if not c.exact
+            ]
+            yield source, on, where, parameters
+
+    def _converted(self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False) -> list[Values]:
+        """Rows in the types of `columns`; rows with a part that is NULL or does not convert match nothing and fall out."""
+        skip = 1 if tagged else 0
+        out = []
+        for row in rows:
+            values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
+            if not any(value is NO_MATCH for value in values):
+                bound = tuple(self.dialect.bind(value, column) for value, column in zip(values, columns, strict=True))
+                out.append((*row[:skip], *bound))
+        return out
+
+    def _constants(self, table: str, constants: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        sql, parameters = "", {}
+        for number, (name, value) in enumerate(constants.items()):
+            column = self.tables[table].columns[name]
+            converted = convert(value, column)
+            if converted is NO_MATCH:
+                return None
+            sql += f" AND t.{self.dialect.name(name)} = :w{number}"
+            parameters[f"w{number}"] = self.dialect.bind(converted, column)
+        return sql, parameters
+
+
+def _within(on: Sequence[tuple[str, str]], values: str) -> str:
+    if not on:
+        return "1 = 1"
+    left, right = ", ".join(column for column, _ in on), ", ".join(value for _, value in on)
+    return f"{f'({left})' if len(on) > 1 else left} IN (SELECT {right} FROM {values})"
+
+
+_TAG = Column("tag", "int", "bigint")
+_TEXT = Column("text", "text", "text")
+
+
+def _is(kind: str, stored: Any, value: str) -> bool:
+    if stored is None:
+        return False
+    try:
+        return canonical(kind, stored) == value
+    except InvalidIdentity:
+        return False
+
+
+def candidates(kind: str, value: str) -> list[str]:
+    """Spellings under which an index may hold a canonical identity."""
+    import unicodedata
+
+    spelled = [value]
+    if kind in EMAIL_KINDS:
+        local, _, domain = value.rpartition("@")
+        spelled += [value.upper(), local.title() + "@" + domain, value.capitalize()]
+        spelled += [unicodedata.normalize("NFD", text) for text in spelled]
+    elif kind in PHONE_KINDS:
+        import phonenumbers
+
+        number = phonenumbers.parse(value, None)
+        formats = phonenumbers.PhoneNumberFormat
+        for style in (formats.INTERNATIONAL, formats.NATIONAL, formats.RFC3966):
+            text = phonenumbers.format_number(number, style)
+            spelled += [text, text.replace("-", " "), "".join(ch for ch in text if ch.isdigit() or ch == "+"), text.replace(" ", "")]
+        spelled += [value[1:], "00" + value[1:]]
+    return list(dict.fromkeys(spelled))
+
+
+def fold(kind: str, value: str) -> str:
+    """In Python what `Dialect.folded` computes in the database."""
+    if kind in EMAIL_KINDS:
+        return value.strip().lower()
+    return "".join(ch for ch in value if ch.isdigit())[-8:]
+
+
+def dump(rows: Sequence[Values]) -> str:
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))

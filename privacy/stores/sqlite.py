@@ -1,0 +1,182 @@
+"""SQLite: values go in as one JSON document read by json_each; identities are compared by our own canonical form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from privacy.engine.identity import InvalidIdentity, canonical
+from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
+from privacy.stores.sql import LOCK_SECONDS, Dialect, dump, fold
+
+DRIVER = "sqlite"
+OPTIONS: set[str] = set()
+
+
+class SqliteDialect(Dialect):
+    transient = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_CANTOPEN", "SQLITE_PROTOCOL")
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine)
+        sa.event.listen(engine, "connect", _on_connect)
+
+    def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
+        def read(sql: str, **parameters: Any) -> list[Any]:
+            return list(connection.execute(sa.text(sql), parameters))
+
+        tables: dict[str, Table] = {}
+        foreign: list[ForeignKey] = []
+        masters = read("SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+        for name, kind, sql in masters:
+            info = read("SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(:t)", t=name)
+            columns = {row[0]: _column(row, sql or "") for row in info if row[4] != 1}
+            primary = tuple(row[0] for row in sorted((r for r in info if r[3]), key=lambda r: r[3]))
+            uniques = [primary] if primary else []
+            for index in read("SELECT name FROM pragma_index_list(:t) WHERE \"unique\" AND NOT partial", t=name):
+                names = [row[0] for row in read("SELECT name FROM pragma_index_info(:i) ORDER BY seqno", i=index[0])]
+                if None not in names:
+                    uniques.append(tuple(names))
+            triggers = read("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :t ORDER BY name", t=name)
+            tables[name] = Table(name, columns, primary, tuple(dict.fromkeys(uniques)), kind, triggers=tuple(t[0] for t in triggers))
+        lower = {name.lower(): name for name in tables}
+        for name in list(tables):
+            parts: dict[int, list[Any]] = {}
+            for row in read('SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq', t=name):
+                parts.setdefault(row[0], []).append(row)
+            for rows in parts.values():
+                parent = lower.get(rows[0][1].lower())
+                if parent is None:
+                    continue
+                targets = tuple(row[3] for row in rows) if rows[0][3] else tables[parent].primary_key
+                foreign.append(
+                    ForeignKey(name, _spelled(tables[name], [r[2] for r in rows]), parent, _spelled(tables[parent], targets), rows[0][4])
+                )
+        return Schema(tables, tuple(foreign))
+
+    def begin_read(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    def begin_write(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+        parts = ", ".join(f"json_extract(value, '$[{i}]') AS k{i}" for i in range(len(columns)))
+        return f"(SELECT {parts} FROM json_each(:v)) AS v", {"v": dump(rows)}
+
+    def bind(self, value: Any, column: Column) -> Any:
+        if isinstance(value, datetime):
+            return value.isoformat(" ")
+        if isinstance(value, bytes):
+            return value.hex()
+        if isinstance(value, bool):
+            return int(value)
+        if isinstance(value, Decimal):
+            return float(value)
+        return value if isinstance(value, int | float | str) else value.isoformat() if isinstance(value, date) else str(value)
+
+    def exactly(self, expression: str, column: Column) -> str:
+        return expression if column.exact else f"{expression} COLLATE BINARY"
+
+    def folded(self, expression: str, kind: str) -> str:
+        return f"insyn_fold('{kind}', {expression})"
+
+    def odd(self, expression: str, kind: str) -> str:
+        return f"insyn_odd('{kind}', {expression})"
+
+    def random(self, what: str, column: Column) -> str:
+        return _random(what, column)
+
+
+def _spelled(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """Column names as the table spells them; SQLite lets a foreign key spell them in any case."""
+    known = {name.lower(): name for name in table.columns}
+    return tuple(known.get(name.lower(), name) for name in names)
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by us
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
+    connection.create_function("insyn_fold", 2, _fold, deterministic=True)
+    connection.create_function("insyn_odd", 2, _odd, deterministic=True)
+
+
+def _fold(kind: str, value: Any) -> str | None:
+    try:
+        return None if value is None else fold(kind, canonical(kind, value))
+    except InvalidIdentity:
+        return None
+
+
+def _odd(kind: str, value: Any) -> int:
+    try:
+        return int(value is not None and canonical(kind, value) != value)
+    except InvalidIdentity:
+        return 0
+
+
+def _column(row: Any, sql: str) -> Column:
+    name, spelled, not_null, primary, hidden = row
+    kind = str(spelled or "").upper()
+    length = re.search(r"\((\d+)\)", kind)
+    lenient = re.search(rf"[\"'`\[]?{re.escape(name)}[\"'`\]]?\s[^,]*COLLATE\s+(NOCASE|RTRIM)", sql, re.IGNORECASE)
+    return Column(
+        name=name,
+        family=_family(kind),
+        type_name=kind,
+        nullable=not (not_null or (primary and "INT" in kind)),
+        length=int(length[1]) if length and _family(kind) == "text" else None,
+        generated=hidden in (2, 3),
+        exact=not lenient,
+    )
+
+
+def _family(kind: str) -> str:
+    """Declared type to family, by SQLite's own affinity rules after the common names of dates and truth values."""
+    if "INT" in kind:
+        return "int"
+    if "BOOL" in kind:
+        return "bool"
+    if "DATETIME" in kind or "TIMESTAMP" in kind:
+        return "text"  # stored as text, compared as text
+    if kind.startswith("DATE"):
+        return "text"
+    if any(part in kind for part in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    if "JSON" in kind:
+        return "json"
+    if "BLOB" in kind:
+        return "bytes"
+    if any(part in kind for part in ("REAL", "FLOA", "DOUB")):
+        return "float"
+    return "decimal" if "NUM" in kind or "DEC" in kind else "other"
+
+
+def _random(what: str, column: Column) -> str:
+    if what == "text" and column.type_name.startswith(("DATE", "TIMESTAMP")):
+        what = "date"
+    if what == "text":
+        return f"substr(lower(hex(randomblob(16))), 1, {min(column.length or 32, 32)})"
+    if what == "email":
+        return f"substr(lower(hex(randomblob(16))), 1, {min((column.length or 60) - 18, 32)}) || '@anonymous.invalid'"
+    if what == "int":
+        return "abs(random()) % 9007199254740991"
+    if what == "number":
+        whole = (column.precision[0] - column.precision[1]) if column.precision else 6
+        return f"abs(random()) % {10 ** max(min(whole, 12), 1)}"
+    if what == "date":
+        return "date('1900-01-01', '+' || (abs(random()) % 36500) || ' days')"
+    if what == "bool":
+        return "abs(random()) % 2"
+    if what == "uuid":
+        return "lower(hex(randomblob(16)))"
+    if what == "bytes":
+        return "randomblob(16)"
+    if what == "json":
+        return "'{}'"
+    raise ValueError(what)
