@@ -1,0 +1,291 @@
+"""Judge: what of all that was reached is this person's, what is contested, what is somebody else's (R8–R12).
+
+Everything happens in memory on groups. Contested rows stay in the set, listed, but lead to nothing they own; since the set only
+shrinks and the contested only grow, the loop ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from privacy.datamap.graph import Graph, Link, Node
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
+from privacy.engine.identity import EMAIL_KINDS
+from privacy.stores.base import Values
+
+if TYPE_CHECKING:
+    from privacy.engine.locate import Subject
+
+Group = tuple[Node, Values]
+
+
+@dataclass
+class Facts:
+    """What the stores said beyond the groups themselves."""
+
+    owners: dict[str, set[Values]] = field(default_factory=dict)  # link id → parent keys that exist
+    pointing: dict[int, dict[Values, int]] = field(default_factory=dict)  # pointer number → parent key → rows pointing there
+    occurrences: dict[tuple[str, str], set[Group]] = field(default_factory=dict)  # identity → groups that carry it
+
+
+def judge(
+    graph: Graph,
+    keys: Keys,
+    subject: Subject,
+    counts: Mapping[Node, Mapping[Values, int]],
+    roots: Mapping[Node, set[Values]],
+    facts: Facts,
+    tag: int,
+    stores: set[str],
+) -> Holding:
+    court = _Court(graph, keys, subject, counts, roots, facts, stores)
+    contested: dict[Group, tuple[Reason, ...]] = {}
+    while True:
+        roles, through = court.reach(contested)
+        verdict = court.verdict(roles, through)
+        # Monotone: once contested, a group stays so while the rest settles.
+        merged = {group: tuple(dict.fromkeys((*contested.get(group, ()), *reasons))) for group, reasons in verdict.items()}
+        merged |= {group: reasons for group, reasons in contested.items() if group in roles and group not in merged}
+        if merged.keys() == contested.keys():
+            break
+        contested = merged
+    return court.holding(roles, merged)
+
+
+class _Court:
+    def __init__(
+        self,
+        graph: Graph,
+        keys: Keys,
+        subject: Subject,
+        counts: Mapping[Node, Mapping[Values, int]],
+        roots: Mapping[Node, set[Values]],
+        facts: Facts,
+        stores: set[str],
+    ) -> None:
+        self.graph, self.keys, self.subject = graph, keys, subject
+        self.counts, self.roots, self.facts, self.stores = counts, roots, facts, stores
+        self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
+        self._pointing: dict[int, dict[Values, int]] = {}
+
+    # -- who is in the set --------------------------------------------------------------------------------------------
+
+    def reach(self, contested: Mapping[Group, object]) -> tuple[dict[Group, str], set[Group]]:
+        """The role of every group in the set, and those that only contested rows lead to."""
+        roles: dict[Group, str] = {}
+        clean: set[Group] = set()
+        queue: deque[tuple[Group, str, bool]] = deque()
+
+        def admit(group: Group, role: str, is_clean: bool) -> None:
+            before = roles.get(group)
+            stronger = before is None or (before == REFERRED and role != REFERRED)
+            cleaner = is_clean and group not in clean
+            if stronger:
+                roles[group] = role
+            if cleaner:
+                clean.add(group)
+            if stronger or cleaner:
+                queue.append((group, roles[group], group in clean))
+
+        for node, groups in self.roots.items():
+            for values in groups:
+                admit((node, values), ROOT, True)
+        if self.subject.frozen:
+            self._admit_inbound(admit)
+        while queue:
+            group, role, is_clean = queue.popleft()
+            node, values = group
+            if role == REFERRED and self._others(node, values):
+                continue
+            spoiled = group in contested
+            for link, downwards in self.graph.links_from.get(node, ()):
+                owning = downwards or link.joint
+                if owning and (spoiled or role == REFERRED) and (downwards or not link.refers):
+                    continue
+                for target in self._across(link, downwards, node, values):
+                    as_owner = owning and not spoiled and role != REFERRED
+                    admit((link.child if downwards else link.parent, target), OWNED if as_owner else REFERRED, is_clean and not spoiled)
+        return roles, {group for group in roles if group not in clean}
+
+    def _admit_inbound(self, admit: object) -> None:
+        assert self.subject.frozen is not None
+        links = {link.id: link for link in self.graph.links}
+        for (link_id, downwards), inbound in self.subject.frozen.inbound.items():
+            link = links.get(link_id)
+            if link is None:
+                continue
+            node = link.child if downwards else link.parent
+            index = self._index(link, downwards)
+            for key in inbound:
+                for values in index.get(self.keys.of(key, link.parent, link.parent_columns), ()):
+                    admit((node, values), OWNED if downwards or link.joint else REFERRED, True)  # type: ignore[operator]
+
+    def _across(self, link: Link, downwards: bool, node: Node, values: Values) -> list[Values]:
+        if link.when_node == node and not self.keys.holds(node, link.when, values):
+            return []
+        key = self.keys.parent(link, values) if downwards else self.keys.child(link, values)
+        return [] if key is None else self._index(link, downwards).get(key, [])
+
+    def _index(self, link: Link, downwards: bool) -> dict[Values, list[Values]]:
+        """The fetched groups of a link's far end, by the key that leads there."""
+        known = self._ends.get((link.id, downwards))
+        if known is None:
+            known = self._ends[link.id, downwards] = {}
+            target = link.child if downwards else link.parent
+            for values in self.counts.get(target, ()):
+                if link.when_node == target and not self.keys.holds(target, link.when, values):
+                    continue
+                key = self.keys.child(link, values) if downwards else self.keys.parent(link, values)
+                if key is not None:
+                    known.setdefault(key, []).append(values)
+        return known
+
+    def _others(self, node: Node, values: Values) -> bool:
+        return values not in self.roots.get(node, ()) and carries_identity(self.graph, node, values)
+
+    # -- what speaks against it ---------------------------------------------------------------------------------------
+
+    def verdict(self, roles: Mapping[Group, str], through: set[Group]) -> dict[Group, tuple[Reason, ...]]:
+        inside = {group for group, role in roles.items() if not (role == REFERRED and self._outside(group))}
+        spellings = self._spellings(roles)
+        self._pointing.clear()
+        out: dict[Group, tuple[Reason, ...]] = {}
+        for group, role in roles.items():
+            node, values = group
+            if group not in inside or node in self.subject.disclosed:
+                continue
+            reasons: list[Reason] = [Reason("t")] if group in through else []
+            if role != ROOT:
+                reasons += self._other_owners(group, inside)
+            if role == REFERRED:
+                reasons += self._pointed_at(group, inside, joint_only=False)
+            elif role == OWNED:
+                reasons += self._pointed_at(group, inside, joint_only=True)
+            reasons += self._identities(group, role, inside)
+            if group in spellings:
+                reasons.append(Reason("s"))
+            if reasons:
+                out[group] = tuple(dict.fromkeys(reasons))
+        return out
+
+    def _outside(self, group: Group) -> bool:
+        """Referenced rows that are in nobody's set: somebody else's record (R9), or what holds no personal data (R5)."""
+        node, values = group
+        return self._others(node, values) or not self.graph.collection(node).personal
+
+    def _other_owners(self, group: Group, inside: set[Group]) -> list[Reason]:
+        """(a), and referenced rows that somebody else owns."""
+        node, values = group
+        reasons = []
+        for link in self.graph.links:
+            if not link.owns or link.child != node or (link.when_node == node and not self.keys.holds(node, link.when, values)):
+                continue
+            key = self.keys.child(link, values)
+            if key is None:
+                continue
+            if link.parent[0] in self.stores:
+                own = any((link.parent, parent) in inside for parent in self._index(link, False).get(key, ()))
+                exists = key in self.facts.owners.get(link.id, ()) or key in self._index(link, False)
+                if not own and exists:
+                    reasons.append(Reason("a", link.id, link.contested))
+            elif self._foreign(group, link, key, "a"):
+                reasons.append(Reason("a", link.id, link.contested, foreign=True))
+        return reasons
+
+    def _foreign(self, group: Group, link: Link, key: Values, letter: str) -> bool:
+        """A parent in a store that is not read now: the plan's verdict holds for what it knew; what is new must be asked."""
+        frozen = self.subject.frozen
+        if frozen is None or key in frozen.foreign.get(link.id, ()):
+            return False
+        known = frozen.known.get(group[0], {})
+        if group[1] in known:
+            return any(reason.letter == letter and reason.link == link.id for reason in known[group[1]])
+        return True
+
+    def _pointed_at(self, group: Group, inside: set[Group], *, joint_only: bool) -> list[Reason]:
+        """(b): more rows point here than this person has."""
+        node, values = group
+        reasons = []
+        for number, pointer in enumerate(self.graph.pointers):
+            if pointer.parent != node or (joint_only and not (pointer.link and pointer.link.joint)):
+                continue
+            if pointer.child[0] not in self.stores:
+                known = self.subject.frozen.known.get(node, {}).get(values, ()) if self.subject.frozen else ()
+                name = pointer.link.id if pointer.link else ""
+                reasons += [r for r in known if r.letter == "b" and r.link == name and r.foreign]
+                continue
+            key = self.keys.normal(node, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
+            total = self.facts.pointing.get(number, {}).get(key, 0) if key is not None else 0
+            if total > self._own_pointing(number, key, inside):
+                link = pointer.link
+                foreign = pointer.child[0] != node[0]
+                reasons.append(Reason("b", link.id if link else ".".join(pointer.child), link.contested if link else "ask", foreign))
+        return reasons
+
+    def _own_pointing(self, number: int, key: Values, inside: set[Group]) -> int:
+        """How many rows of the person's own point at a key; counted once per pointer and verdict."""
+        if number not in self._pointing:
+            counted = self._pointing[number] = {}
+            pointer = self.graph.pointers[number]
+            for values, count in self.counts.get(pointer.child, {}).items() if pointer.mapped else ():
+                if (pointer.child, values) in inside and (not pointer.when or self.keys.holds(pointer.child, pointer.when, values)):
+                    own = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
+                    counted[own] = counted.get(own, 0) + count
+        return self._pointing[number].get(key, 0)
+
+    def _identities(self, group: Group, role: str, inside: set[Group]) -> list[Reason]:
+        """(c) for rows reached by a link, (d) for root rows."""
+        node, values = group
+        carried = identities_of(self.graph, node, values)
+        if not carried:
+            return []
+        mine = self.subject.identities
+        fields = self.graph.collection(node).fields
+        reasons = []
+        own_kinds = {kind for kind, _, value in carried if value in mine.get(kind, ())}
+        for kind, name, value in carried:
+            if value in mine.get(kind, ()):
+                continue
+            if role != ROOT:
+                if fields[name].identity_mine:
+                    continue
+                if mine.get(kind) or self._elsewhere(kind, value, inside):
+                    reasons.append(Reason("c", name))
+            elif self._elsewhere(kind, value, inside):
+                reasons.append(Reason("d", name))
+            elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
+                # Found by a telephone that a household may share, but it is another mailbox's record.
+                reasons.append(Reason("d", name))
+        return reasons
+
+    def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
+        return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
+
+    def _spellings(self, roles: Mapping[Group, str]) -> set[Group]:
+        """Two root rows of one collection that spell one identity differently are two accounts until somebody says otherwise (R12)."""
+        seen: dict[tuple[Node, str, str], dict[object, list[Group]]] = {}
+        for group, role in roles.items():
+            if role == ROOT:
+                node, values = group
+                by = self.graph.group_columns[node]
+                for kind, name, value in identities_of(self.graph, node, values):
+                    if value in self.subject.identities.get(kind, ()):
+                        seen.setdefault((node, name, value), {}).setdefault(values[by.index(name)], []).append(group)
+        return {group for by_spelling in seen.values() if len(by_spelling) > 1 for groups in by_spelling.values() for group in groups}
+
+    # -- the answer ---------------------------------------------------------------------------------------------------
+
+    def holding(self, roles: Mapping[Group, str], contested: Mapping[Group, tuple[Reason, ...]]) -> Holding:
+        out = Holding()
+        for (node, values), role in roles.items():
+            count = self.counts[node][values]
+            if role == REFERRED and self._others(node, values):
+                out.others.setdefault(node, {})[values] = count
+            elif role == REFERRED and not self.graph.collection(node).personal:
+                continue
+            else:
+                out.members.setdefault(node, {})[values] = Member(count, role, contested.get((node, values), ()))
+        return out
