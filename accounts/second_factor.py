@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import qrcode
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
@@ -22,6 +23,10 @@ INVITATION = "invitation"
 
 def is_enrolled(staff: Staff) -> bool:
     return TOTPDevice.objects.filter(user=staff, confirmed=True).exists()
+
+
+def without_second_factor(staff: QuerySet[Staff]) -> QuerySet[Staff]:
+    return staff.exclude(Exists(TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)))
 
 
 def check_totp(*, staff: Staff, code: str) -> TOTPDevice | None:

@@ -1,13 +1,12 @@
 """The admin that demands a second factor on every page, and nothing that our roles do not name.
 
 A session is that of a fully signed-in member of staff only when a confirmed TOTP device opened it; an invitation opens the
-enrolment page alone. Sessions end when they were idle too long.
+enrolment page alone. A sitting ends when it was idle, or lasted, too long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +33,7 @@ from accounts.staff import enrol_staff
 from accounts.staff_forms import EnrolForm, StaffSignInForm
 
 ENROLLING = "staff_enrolling"  # session key: the account whose invitation opened this session
-SEEN = "staff_seen_at"  # session key: Unix time of the last page
+SITTING = "staff_sitting"  # session key: {"since", "seen"} in Unix time
 SEEN_GRAIN = 60  # seconds: no write to the session for every page
 
 # Of the stock admin's own addresses these are of no use here.
@@ -46,7 +45,8 @@ class StaffSignIn(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
-        self.request.session[SEEN] = int(timezone.now().timestamp())
+        now = int(timezone.now().timestamp())
+        self.request.session[SITTING] = {"since": now, "seen": now}
         if form.enrolling:
             self.request.session[ENROLLING] = form.get_user().pk
             return HttpResponseRedirect(reverse_enrol())
@@ -54,8 +54,6 @@ class StaffSignIn(LoginView):
 
 
 def reverse_enrol() -> str:
-    from django.urls import reverse
-
     return reverse("admin:enrol")
 
 
@@ -65,8 +63,15 @@ class StaffSite(AdminSite):
     index_title = _("What needs you")
     enable_nav_sidebar = False
     login_form = StaffSignInForm
-    # Filled by the floor above: what the first page shows besides links. Takes the request, gives template context.
-    first_page: Callable[[HttpRequest], dict[str, Any]] | None = None
+    password_change_template = "admin/password_change.html"
+    password_change_done_template = "admin/password_changed.html"
+    logout_template = "admin/signed_out.html"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # Filled by the floor above, which knows the cases: what the first page shows, and the menu for one request.
+        self.first_page: Callable[[HttpRequest], dict[str, Any]] = lambda request: {}
+        self.menu: Callable[[HttpRequest], list[dict[str, Any]]] = lambda request: []
 
     def has_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
@@ -78,13 +83,13 @@ class StaffSite(AdminSite):
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         guarded = super().admin_view(view, cacheable)
 
-        def within_idle_limit(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.user.is_authenticated and _idle_too_long(request):
+        def within_the_sitting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and _over(request):
                 end_session(request)
             response: HttpResponseBase = guarded(request, *args, **kwargs)
             return response
 
-        return within_idle_limit
+        return within_the_sitting
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         stock = [url for url in super().get_urls() if getattr(url, "name", None) not in UNUSED]
@@ -94,13 +99,13 @@ class StaffSite(AdminSite):
         allowed = self.has_permission(request)
         return super().each_context(request) | {
             "may": {key.replace(".", "_"): allowed and may(request.user, key) for key in TABLE},
+            "menu": self.menu(request) if allowed else [],
             "available_apps": [],  # our templates have their own menu; the stock list costs a permission check per model
         }
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        more = self.first_page(request) if self.first_page else {}
         request.current_app = self.name  # type: ignore[attr-defined]
-        context = self.each_context(request) | {"title": self.index_title} | more | (extra_context or {})
+        context = self.each_context(request) | {"title": self.index_title} | self.first_page(request) | (extra_context or {})
         return render(request, "admin/index.html", context)
 
     @method_decorator([never_cache, login_not_required, sensitive_post_parameters()])
@@ -119,7 +124,7 @@ class StaffSite(AdminSite):
     @method_decorator([never_cache, login_not_required, csrf_protect, sensitive_post_parameters()])
     def enrol(self, request: HttpRequest) -> HttpResponseBase:
         """Where an invitation leads: scan the app's secret, choose a password. It opens nothing else."""
-        if request.user.is_authenticated and _idle_too_long(request):
+        if request.user.is_authenticated and _over(request):
             end_session(request)
         device = device_to_confirm(request.user) if _may_enrol(request) else None  # type: ignore[arg-type]
         if device is None:
@@ -153,14 +158,15 @@ def _may_enrol(request: HttpRequest) -> bool:
     return bool(request.user.is_authenticated and request.session.get(ENROLLING) == request.user.pk)
 
 
-def _idle_too_long(request: HttpRequest) -> bool:
-    """Whether the session's last page lies too far back; else this page is noted as the last one."""
+def _over(request: HttpRequest) -> bool:
+    """Whether the sitting was idle too long or lasted too long; else this page is noted as its last one."""
     now = int(timezone.now().timestamp())
-    seen = request.session.get(SEEN, now)
-    if now - seen > timedelta(minutes=getattr(settings, "INSYN_STAFF_IDLE_MINUTES", 30)).total_seconds():
+    sitting = request.session.get(SITTING) or {"since": now, "seen": 0}
+    idle = now - (sitting["seen"] or now)
+    if idle > settings.INSYN_SESSION_IDLE_MINUTES * 60 or now - sitting["since"] > settings.INSYN_SESSION_HOURS * 3600:
         return True
-    if SEEN not in request.session or now - seen >= SEEN_GRAIN:
-        request.session[SEEN] = now
+    if now - sitting["seen"] >= SEEN_GRAIN:
+        request.session[SITTING] = sitting | {"seen": now}
     return False
 
 

@@ -1,0 +1,121 @@
+"""The base of every list and record page that staff see: read-only as Django knows it, open to the roles of the table.
+
+Nothing is added, changed or deleted through a model form: things change by business functions behind confirmation pages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+from django.views.decorators.http import require_GET
+
+from accounts.roles import may
+
+
+def refuse_unless(request: HttpRequest, action: str) -> None:
+    """403 for staff whose roles do not name `action`."""
+    if not may(request.user, action):
+        raise PermissionDenied
+
+
+class DeskAdmin(admin.ModelAdmin[Any]):
+    see = ""  # the action of accounts.roles.TABLE that opens list and page
+    page_fields: tuple[str, ...] = ()  # what the record's page shows, in order; names as in list_display
+    page_template = "admin/record.html"
+    intro: Any = ""  # a sentence below the heading of the list
+    actions = None
+    search_fields = ()
+    list_per_page = 50
+    list_max_show_all = 0  # no "show all": a page is a page
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, self.see)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may(request.user, self.see)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only the filters on offer: Django would let an address bar ask `?password__startswith=…` of any own field."""
+        declared = {item for item in self.list_filter if isinstance(item, str)}
+        return lookup.removesuffix("__exact").removesuffix("__isnull") in declared
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("", self.admin_site.admin_view(self.changelist_view), name=self.url_name("changelist")),
+            *self.more_urls(),
+            path("<int:object_id>/change/", self.view(self.record_view), name=self.url_name("change")),
+        ]
+
+    def more_urls(self) -> list[URLPattern]:
+        return []
+
+    def view(self, view: Any) -> Any:
+        return self.admin_site.admin_view(view)
+
+    def url_name(self, page: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
+
+    def url(self, page: str, *args: Any) -> str:
+        return reverse(f"admin:{self.url_name(page)}", args=args)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        title = {"title": capfirst(self.opts.verbose_name_plural), "intro": self.intro}
+        return super().changelist_view(request, title | (extra_context or {}))
+
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return render(request, template, self.admin_site.each_context(request) | {"opts": self.opts} | context, status=status)
+
+    def found(self, request: HttpRequest, object_id: int, queryset: QuerySet[Any] | None = None) -> Any:
+        """The record, for those who may see it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        record = (self.get_queryset(request) if queryset is None else queryset).filter(pk=object_id).first()
+        if record is None:
+            raise Http404
+        return record
+
+    def record_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return require_GET(self._record_view)(request, object_id)
+
+    def _record_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        record = self.found(request, object_id)
+        context = {"title": f"{capfirst(self.opts.verbose_name)} {record}", "record": record, "rows": self.rows_of(record)}
+        return self.page(request, self.page_template, context | self.page_context(request, record))
+
+    def page_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:
+        return {}
+
+    def rows_of(self, record: Any) -> list[tuple[str, Any]]:
+        """(label, shown value) of each of `page_fields`."""
+        rows = []
+        for name in self.page_fields:
+            label = label_for_field(name, self.model, self)
+            field, attribute, value = lookup_field(name, record, self)
+            empty = self.get_empty_value_display()
+            if field is None:
+                shown = display_for_value(value, empty, getattr(attribute, "boolean", False))
+            elif field.is_relation:
+                shown = str(getattr(record, name) or empty)
+            else:
+                shown = display_for_field(value, field, empty)
+            rows.append((capfirst(str(label)), shown))
+        return rows
