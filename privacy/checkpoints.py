@@ -12,7 +12,6 @@ owner cannot write: whoever can change database, directory and key at once can w
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import json
@@ -146,7 +145,7 @@ def _signed_content(raw: bytes, trusted: Mapping[str, Ed25519PublicKey]) -> dict
         content = json.loads(raw)
         signature = base64.b64decode(content.pop("signature"), validate=True)
         trusted[content["public_key"]].verify(signature, audit.canonical(content))
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, InvalidSignature):
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidSignature):
         return None
     return dict(content)
 
@@ -253,7 +252,7 @@ def public_text(key: Ed25519PublicKey) -> str:
 def _key_bytes(name: str, text: str) -> bytes:
     try:
         raw = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     if len(raw) != 32:
         raise ImproperlyConfigured(f"{name} must be 32 bytes in base64 (make a key with: openssl rand -base64 32).")
