@@ -17,7 +17,7 @@ CHANGES = (
     "DNS-post ändrad för {domain}", "Ny brevlåda på {domain}", "Lösenord bytt", "Certifikat beställt för {domain}",
     "PHP-version ändrad på {domain}", "Säkerhetskopia återläst på {domain}", "Kontaktuppgifter ändrade",
 )  # fmt: skip
-PATHS = ("/", "/", "/om", "/kontakt", "/produkter", "/blogg", "/wp-login.php", "/robots.txt", "/bilder/logotyp.svg", "/api/varukorg")
+PATHS = ("/", "/", "/om", "/kontakt", "/produkter", "/blogg", "/wp-login.php", "/robots.txt", "/bilder/logotyp.svg", "/api/varukorg")  # fmt: skip
 STATUSES = (200, 200, 200, 200, 200, 304, 304, 404, 301, 500)
 BLOCKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
@@ -30,12 +30,12 @@ def tables(population: Population, draw: random.Random) -> dict[str, Table]:
     users: list[Row] = []
     today = population.today
     for who in population.people:
-        home = f"{draw.choice(BLOCKS)}{draw.randint(1, 254)}" if draw.random() < 0.8 else f"2001:db8:{draw.randrange(65536):x}::{draw.randint(1, 99):x}"
+        home = _address(draw) if draw.random() < 0.8 else f"2001:db8:{draw.randrange(65536):x}::{draw.randint(1, 99):x}"
         agent = draw.choice(AGENTS)
         # A customer who left signs in no more, but the site's address is still asked for by whoever has not noticed.
         active_until = min(today, who.ended_on or today)
         seen = sorted(_times(_back(who, today, 400), active_until, draw.randint(8, 30), draw))
-        logins.extend((who.number, at, home if draw.random() < 0.8 else f"{draw.choice(BLOCKS)}{draw.randint(1, 254)}", agent) for at in seen)
+        logins.extend((who.number, at, home if draw.random() < 0.8 else _address(draw), agent) for at in seen)
         changes.extend(
             (who.number, at, home, draw.choice(CHANGES).format(domain=draw.choice(who.domains)))
             for at in _times(_back(who, today, 1150), active_until, draw.randint(2, 12), draw)
@@ -51,6 +51,10 @@ def tables(population: Population, draw: random.Random) -> dict[str, Table]:
         "change_log": Table(("customer_number", "at", "ip", "what"), changes),
         "web_request": Table(("customer_number", "at", "host", "path", "status", "client_network"), requests),
     }
+
+
+def _address(draw: random.Random) -> str:
+    return f"{draw.choice(BLOCKS)}{draw.randint(1, 254)}"
 
 
 def _back(who: Person, today: date, days: int) -> date:

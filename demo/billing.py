@@ -26,7 +26,9 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
     lines: list[Row] = []
     payments: list[Row] = []
     for place, (issued, _, person, rented) in enumerate(due, 1):
-        running = [service for service in rented if service.started_on <= issued and not (service.ends_on and service.ends_on <= issued)]
+        running = [
+            service for service in rented if service.started_on <= issued and not (service.ends_on and service.ends_on <= issued)
+        ]
         net = sum((Decimal(service.price * person.months_per_invoice) for service in running), Decimal(0))
         vat = net / 4
         invoices.append(
@@ -46,7 +48,17 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
         "account": Table(
             ("id", "customer_number", "name", "company", "street", "postcode", "city", "email", "created_at"),
             [
-                (accounts[who.number], who.number, who.name, who.company, who.street, who.postcode, who.city, who.email, noon(who.since))
+                (
+                    accounts[who.number],
+                    who.number,
+                    who.name,
+                    who.company,
+                    who.street,
+                    who.postcode,
+                    who.city,
+                    who.email,
+                    noon(who.since),
+                )
                 for who in population.people
             ],
         ),
@@ -68,4 +80,3 @@ def _periods(person: Person, rented: list[Service], today: date) -> Iterator[dat
         months += person.months_per_invoice
         month = person.since.month - 1 + months
         day = date(person.since.year + month // 12, month % 12 + 1, min(person.since.day, 28))
-

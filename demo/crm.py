@@ -8,7 +8,7 @@ from typing import Any
 
 from demo.people import Person, Population, noon
 
-PLANS = (("Webbhotell Start", 49), ("Webbhotell Bas", 89), ("Webbhotell Plus", 149), ("Virtuell server S", 199), ("E-post 10 brevlådor", 59))
+PLANS = (("Webbhotell Start", 49), ("Webbhotell Bas", 89), ("Webbhotell Plus", 149), ("Virtuell server S", 199), ("E-post 10 brevlådor", 59))  # fmt: skip
 TICKETS = (
     ("Kan inte logga in", "Hej! Jag kommer inte in i kontrollpanelen. Ni når mig på {phone}. /{first}", "Vi har skickat en ny länk till {email}."),
     ("Flytt av domän", "Hej, jag vill flytta {domain} till er. Vad behöver ni av mig?", "Hej {first}! Vi behöver auktoriseringskoden från er nuvarande leverantör."),
@@ -132,7 +132,8 @@ def _tickets(
     messages: list[Row] = []
     for who in population.people:
         end = noon(who.ended_on or population.today)
-        for _ in range(draw.choice((0, 1, 1, 2, 3))):
+        asked = draw.choice((0, 1, 1, 2, 3))
+        for _ in range(asked if who.tickets is None else who.tickets):
             subject, question, answer = draw.choice(TICKETS)
             opened = _moment(noon(who.since), end, draw)
             closed = opened + timedelta(hours=draw.randint(2, 90))

@@ -13,17 +13,20 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import Role
 from demo.models import DemoMessage
+from demo.showcase import LOGINS
 from demo.staff import DEVICE_NAME
 
 SHOWN = 50
-LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "testserver")
+LOCAL_NAME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]|testserver)(:\d+)?")
 
 
 class InboxMessenger:
@@ -65,6 +68,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "messages_shown": [Shown(message, _code_in(message)) for message in messages],
         "staff_codes": list(staff_codes(at=time.time())),
+        "customers": LOGINS,
+        "admin_path": reverse("admin:index"),
     }
     return render(request, "demo/inbox.html", context)
 
@@ -77,7 +82,7 @@ def staff_codes(*, at: float) -> Iterator[StaffCode]:
         totp.time = at
         yield StaffCode(
             email=device.user.email,
-            roles=", ".join(sorted(group.name for group in device.user.groups.all())),
+            roles=", ".join(str(Role(group.name).label) for group in device.user.groups.all()),
             code=f"{totp.token():0{device.digits}d}",
             seconds_left=device.step - int(at - device.t0) % device.step,
             used=device.last_t >= totp.t(),
@@ -86,7 +91,7 @@ def staff_codes(*, at: float) -> Iterator[StaffCode]:
 
 def _from_this_machine(request: HttpRequest) -> bool:
     """Only in the demo, only over loopback, and under a local name: not through a tunnel, nor by a rebound DNS name."""
-    if not settings.DEMO or request.get_host().rpartition(":")[0].strip() not in LOCAL_NAMES and request.get_host() not in LOCAL_NAMES:
+    if not settings.DEMO or not LOCAL_NAME.fullmatch(request.get_host()):
         return False
     if any(header in request.headers for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")):
         return False

@@ -28,7 +28,9 @@ def fill_postgres(*, url: str, schema: str, tables: dict[str, Table]) -> None:
                     copy.write_row(row)
             if "id" in table.columns:  # numbers were given, so the sequence has to catch up
                 cursor.execute(
-                    sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}").format(sql.Literal(name), sql.Identifier(name))
+                    sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}").format(
+                        sql.Literal(name), sql.Identifier(name)
+                    )
                 )
         cursor.execute(_statements(f"{schema}_indexes.sql").encode())
     with psycopg.connect(url, autocommit=True) as connection:

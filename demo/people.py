@@ -49,7 +49,8 @@ class Person:
     domains: tuple[str, ...] = ()
     ended_on: date | None = None  # the day the last contract ended; none while one runs
     months_per_invoice: int = 12
-    busy: int = 1  # how much there is in the logs, as a multiple of the ordinary
+    busy: int = 1  # how much is asked of the site, as a multiple of the ordinary
+    tickets: int | None = None  # none: as chance will have it
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ LOGINS = (
     Login("anna.andersson@example.com", "Anna Andersson", _("an ordinary former customer: all rights can be carried out, invoices stay")),
     Login("bertil.berg@example.com", "Bertil Berg", _("has a running contract: erasure answers “not yet”")),
     Login("cecilia.carlsson@example.org", "Cecilia Carlsson", _("ten years of invoices: some past the law’s seven years, most kept")),
-    Login("david.dahl@example.com", "David Dahl", _("shares a domain and a contact person with Disa Dahl: contested rows")),
+    Login("david.dahl@example.com", "David Dahl", _("shares a domain with Disa Dahl (a contested row) and is her contact person")),
     Login("disa.dahl@example.com", "Disa Dahl", _("the other half of the shared domain")),
     Login("eva.ek@example.net", "Eva Ek", _("two customer records with two spellings of one e-mail address")),
     Login(f"fatima.forsberg@{STAFF_DOMAIN}", "Fatima Forsberg", _("works in support and is a customer too: other customers’ rows stay out")),
@@ -34,7 +34,7 @@ LOGINS = (
     Login("klara.kvist@example.com", "Klara Kvist", _("also in a forgotten table that no map names: the residue scan finds it")),
     Login("lars.lund@example.com", "Lars Lund", _("has a very busy web site: many thousand rows of history")),
     Login("nobody@example.com", "—", _("is in no store: “nothing found under these identities”")),
-)
+)  # fmt: skip
 
 
 def named(today: date) -> Population:
@@ -46,7 +46,7 @@ def named(today: date) -> Population:
     people = (
         Person(
             "K-104233", "Anna Andersson", "anna.andersson@example.com", "070-174 06 05", "Björkgatan 12", "753 23", "Uppsala", back(4.7), back(4.7),
-            marketing=True, domains=("anna-andersson.example",), ended_on=back(0.4), support_rep=2,
+            marketing=True, domains=("anna-andersson.example",), ended_on=back(0.4), support_rep=2, tickets=2,
         ),
         Person(
             "K-105017", "Bertil Berg", "bertil.berg@example.com", "070-174 06 06", "Hamngatan 3", "411 06", "Göteborg", back(3.7), back(2),
@@ -98,7 +98,7 @@ def named(today: date) -> Population:
         ),
         Person(
             "K-102216", "Lars Lund", "lars.lund@example.com", "070-174 06 16", "Industrivägen 30", "504 52", "Borås", back(7.2), back(4),
-            company="Lunds Cykel AB", domains=("lunds-cykel.example",), ended_on=back(0.25), months_per_invoice=3, support_rep=6, busy=60,
+            company="Lunds Cykel AB", domains=("lunds-cykel.example",), ended_on=back(0.25), months_per_invoice=3, support_rep=6, busy=300,
         ),
     )  # fmt: skip
     contacts = (

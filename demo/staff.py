@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
+from binascii import unhexlify
 from datetime import datetime
 
 from django.db import transaction
@@ -25,25 +27,28 @@ PEOPLE = (
 )
 
 
-def hire(*, now: datetime) -> list[dict[str, str]]:
-    """Make who is not there yet; answers the logins of those made now, with their new passwords."""
-    made = []
-    for local, name, roles in PEOPLE:
-        email = f"{local}@{STAFF_DOMAIN}"
-        if TOTPDevice.objects.filter(user__email=email, name=DEVICE_NAME, confirmed=True).exists():
-            continue
-        password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
-        with transaction.atomic():
-            staff, _invitation = invite_staff(email=email, roles=roles, name=name, actor="operator:demo", now=now)
-            _enrol(staff, password)
-        made.append({"role": " + ".join(roles), "email": email, "password": password})
-    return made
+def hire(*, known: dict[str, dict[str, str]], now: datetime) -> list[dict[str, str]]:
+    """Make who is not there yet, or whose password nobody wrote down; answers everybody's login. `known` is by e-mail."""
+    return [known.get(f"{local}@{STAFF_DOMAIN}") or _new(local, name, roles, now) for local, name, roles in PEOPLE]
 
 
-def _enrol(staff: Staff, password: str) -> None:
+def _new(local: str, name: str, roles: tuple[Role, ...], now: datetime) -> dict[str, str]:
+    password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
+    with transaction.atomic():
+        staff, _invitation = invite_staff(email=f"{local}@{STAFF_DOMAIN}", roles=roles, name=name, actor="operator:demo", now=now)
+        device = _enrol(staff, password)
+    secret = base64.b32encode(unhexlify(device.key)).decode()
+    return {"role": " + ".join(roles), "email": staff.email, "password": password, "authenticator_secret": secret}
+
+
+def _enrol(staff: Staff, password: str) -> TOTPDevice:
     """What the enrolment page does for real people, without the app: the demo's inbox page plays the app."""
     staff.set_password(password)
     staff.save(update_fields=["password"])
     staff.staticdevice_set.all().delete()
     TOTPDevice.objects.filter(user=staff).delete()
-    TOTPDevice.objects.create(user=staff, name=DEVICE_NAME, confirmed=True)
+    return TOTPDevice.objects.create(user=staff, name=DEVICE_NAME, confirmed=True)
+
+
+def is_enrolled_for_demo(email: str) -> bool:
+    return TOTPDevice.objects.filter(user__email=email, user__is_active=True, name=DEVICE_NAME, confirmed=True).exists()
