@@ -5,7 +5,7 @@ Nothing is added, changed or deleted through a model form: things change by busi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
@@ -26,7 +26,13 @@ def refuse_unless(request: HttpRequest, action: str) -> None:
         raise PermissionDenied
 
 
-class DeskAdmin(admin.ModelAdmin[Any]):
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin  # generic in the stubs only
+
+
+class DeskAdmin(_ModelAdmin):
     see = ""  # the action of accounts.roles.TABLE that opens list and page
     page_fields: tuple[str, ...] = ()  # what the record's page shows, in order; names as in list_display
     page_template = "admin/record.html"
