@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
@@ -68,7 +68,13 @@ class StaffSignInForm(AuthenticationForm):
         raise self.get_invalid_login_error()
 
 
-class EnrolForm(SetPasswordForm[Staff]):
+if TYPE_CHECKING:
+    _SetPasswordForm = SetPasswordForm[Staff]
+else:
+    _SetPasswordForm = SetPasswordForm  # generic in the stubs only
+
+
+class EnrolForm(_SetPasswordForm):
     """A password of one's own, and a code that proves that the app was set up."""
 
     code = forms.CharField(
