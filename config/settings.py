@@ -91,6 +91,13 @@ INSYN_SESSION_HOURS = env.integer("INSYN_SESSION_HOURS", 8, least=1)
 INSYN_CUSTOMER_SIGNIN_URL, INSYN_CUSTOMER_IDENTITY_URL = "portal:sign_in", "portal:identity"
 # The notice shown at intake (Art. 13): templates/portal/notices/<version>.html. Every request notes which it was.
 INSYN_NOTICE_VERSION = env.text("INSYN_NOTICE_VERSION", "2026-11")
+# Where the customers' portal is, for the notices that say where to sign in; left out of them when empty.
+INSYN_PUBLIC_URL = env.text("INSYN_PUBLIC_URL", f"http://127.0.0.1:{env.integer('PORT', 8000)}/" if DEMO else "")
+# How long a worker may hold a run without a sign of life before somebody else is given it.
+INSYN_LEASE_SECONDS = env.integer("INSYN_LEASE_SECONDS", 60, least=5)
+# Web hooks are signed with this secret and posted to these hosts only.
+INSYN_HOOK_SECRET = env.derived(_secrets["encryption"], "hook") if DEMO else env.text("INSYN_HOOK_SECRET", "")
+INSYN_HOOK_HOST_ALLOWLIST = env.words("INSYN_HOOK_HOST_ALLOWLIST", "")
 # A due date on a Saturday, Sunday or holiday moves to the next working day; do the "eves" (Midsummer's Eve …) count as such?
 INSYN_EVES_ROLL = env.boolean("INSYN_EVES_ROLL", default=False)
 # Art. 18(1): on which grounds a restriction also suspends the customer's services by the store's hook.

@@ -2,8 +2,8 @@
 
 Art. 3(2)(c): a period of months ends with the day of the last month that has the same date as the day from which it runs, or with
 the last day of that month where the date is missing. Art. 3(4): a last day that is a Saturday, Sunday or public holiday moves to
-the end of the next working day; that is done once, at the very end. A pause (the person was asked to identify without undue delay,
-EDPB Guidelines 01/2022 no. 157) adds the whole local days it lasted.
+the end of the next working day; that is done once, at the very end. A pause (the person was asked to identify without undue
+delay, EDPB Guidelines 01/2022 no. 157) adds the whole local days it lasted.
 """
 
 from __future__ import annotations

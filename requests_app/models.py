@@ -134,7 +134,10 @@ class RightsRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(entered_by=None)
-                | ((Q(proposed_by=None) | ~Q(proposed_by=F("entered_by"))) & (Q(approved_by=None) | ~Q(approved_by=F("entered_by")))),
+                | (
+                    (Q(proposed_by=None) | ~Q(proposed_by=F("entered_by")))
+                    & (Q(approved_by=None) | ~Q(approved_by=F("entered_by")))
+                ),
                 name="who_entered_does_not_decide",
             ),
             models.UniqueConstraint(
@@ -179,6 +182,7 @@ class StoreRun(models.Model):
     plan = EncryptedJSONField(null=True)  # link values, planned counts, digest: privacy.actions.Finding.plan
     digest = models.CharField(max_length=64, blank=True)  # privacy.actions.Finding.digest: what an approval is bound to
     located_at = models.DateTimeField(null=True)  # null: the data are still to be found, or found again
+    located_for = models.CharField(max_length=64, blank=True)  # fingerprint of the identities that were looked for
     choices = models.JSONField(default=dict)  # staff's answers for contested rows, per collection
     report = models.JSONField(null=True)  # what was done: counts per collection, kept with basis and until
     error = models.CharField(max_length=255, blank=True)

@@ -114,7 +114,7 @@ def is_free(day: date, eves_roll: bool) -> bool:
     """Lag (1989:253) om allmänna helgdagar, from its text."""
     since_easter = (day - easter_sunday(day.year)).days
     in_june = day.month == 6
-    midsummer_day = day.weekday() == 5 and ((in_june and 20 <= day.day <= 26))
+    midsummer_day = day.weekday() == 5 and (in_june and 20 <= day.day <= 26)
     all_saints = day.weekday() == 5 and ((day.month, day.day) == (10, 31) or (day.month == 11 and day.day <= 6))
     fixed = (day.month, day.day) in {(1, 1), (1, 6), (5, 1), (6, 6), (12, 25), (12, 26)}
     eve = (day.month, day.day) in {(12, 24), (12, 31)} or (in_june and 19 <= day.day <= 25 and day.weekday() == 4)

@@ -1,0 +1,117 @@
+"""What each store answered, in words for the person: kept until when and by which law, not row counts of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from requests_app.models import LIFT, Right, RightsRequest, RunState, StoreRun
+
+
+@dataclass(frozen=True)
+class StoreAnswer:
+    store: str
+    lines: tuple[str, ...]
+
+
+def human_answers(request: RightsRequest) -> list[StoreAnswer]:
+    """One answer per store in the active language, by name; a store that was not asked has none."""
+    runs = StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store").defer("plan")
+    return [StoreAnswer(run.store.name or run.store.key, tuple(_lines(run))) for run in runs.order_by("store__key")]
+
+
+def _lines(run: StoreRun) -> Iterator[str]:
+    if run.state == RunState.LOCATING or (run.state == RunState.FAILED and run.located_at is None):
+        yield _("We are looking for your data here.")
+    elif run.finding == {}:
+        yield _("Nothing about you was found here.")
+    elif run.state == RunState.DONE:
+        yield from _done(run)
+    elif run.state == RunState.BLOCKED:
+        yield _("A member of staff is looking into this part.")
+    elif run.state == RunState.READY:
+        yield from _found(run.finding or {})
+    else:
+        yield _("This part is being carried out.")
+
+
+def _found(finding: Mapping[str, Any]) -> Iterator[str]:
+    for name, counts in finding.items():
+        rows = counts.get("rows", 0) - counts.get("contested", 0)
+        if rows > 0:
+            yield _named(name, ngettext("%(count)d record about you", "%(count)d records about you", rows) % {"count": rows})
+
+
+def _done(run: StoreRun) -> Iterator[str]:
+    collections = (run.report or {}).get("collections", {})
+    lines = [line for name, counts in collections.items() for line in _collection(name, counts)]
+    yield from lines or [_done_without_details(run.right)]
+
+
+def _done_without_details(right: str) -> str:
+    return {
+        Right.ACCESS: _("Your data from here are in your package."),
+        Right.PORTABILITY: _("Your data from here are in your package."),
+        Right.RECTIFICATION: _("Nothing had to be corrected here."),
+        Right.RESTRICTION: _("Your data here are restricted: we store them and do nothing else with them."),
+        Right.ERASURE: _("Nothing of yours is left here."),
+        Right.OBJECTION: _("You get no more marketing from here."),
+        LIFT: _("The restriction is lifted here."),
+    }[run_right(right)]
+
+
+def run_right(right: str) -> str:
+    return right if right == LIFT else Right(right)
+
+
+# What a report may count, and how that is said; the order is the order of the lines.
+COUNTED: dict[str, Callable[[int], str]] = {
+    "exported": lambda n: ngettext("%(count)d record is in your package", "%(count)d records are in your package", n),
+    "changed": lambda n: ngettext("%(count)d record corrected", "%(count)d records corrected", n),
+    "restricted": lambda n: ngettext("%(count)d record restricted", "%(count)d records restricted", n),
+    "lifted": lambda n: ngettext("%(count)d record free again", "%(count)d records free again", n),
+    "objected": lambda n: ngettext("marketing stopped for %(count)d record", "marketing stopped for %(count)d records", n),
+    "deleted": lambda n: ngettext("%(count)d record erased", "%(count)d records erased", n),
+    "anonymized": lambda n: ngettext("%(count)d record made anonymous", "%(count)d records made anonymous", n),
+    "pinned": lambda n: ngettext(
+        "%(count)d record made anonymous, since others' records hang on it",
+        "%(count)d records made anonymous, since others' records hang on them",
+        n,
+    ),
+    "withheld": lambda n: ngettext(
+        "%(count)d record withheld, since it is about somebody else too",
+        "%(count)d records withheld, since they are about somebody else too",
+        n,
+    ),
+    "mismatched": lambda n: ngettext(
+        "%(count)d record not changed, since it held something else than you saw",
+        "%(count)d records not changed, since they held something else than you saw",
+        n,
+    ),
+}
+
+
+def _collection(name: str, counts: Mapping[str, Any]) -> Iterator[str]:
+    for key, say in COUNTED.items():
+        count = counts.get(key)
+        if isinstance(count, int) and count > 0:
+            yield _named(name, say(count) % {"count": count})
+    for kept in counts.get("kept", []):
+        yield _named(name, _kept(kept))
+
+
+def _kept(kept: Mapping[str, Any]) -> str:
+    if kept.get("until"):
+        until = date_format(date.fromisoformat(kept["until"]), "DATE_FORMAT")
+        return _("kept until %(until)s: %(basis)s") % {"until": until, "basis": kept["basis"]}
+    return _("kept, and we will tell you until when: %(basis)s") % {"basis": kept["basis"]}
+
+
+def _named(collection: str, words: str) -> str:
+    return f"{collection.replace('_', ' ').capitalize()}: {words}"

@@ -1,0 +1,44 @@
+"""The one door to a case: every business function, by name. Views, admin actions, API and tasks import this."""
+
+from requests_app.decision import approve_erasure, approve_request, propose_erasure, refuse_request
+from requests_app.errors import AlreadyOpen, NotAllowed, SomebodyElseGotThereFirst
+from requests_app.intake import NEEDED_LEVEL, ask_identity, record_identity_level, submit_request, waive_waiting, withdraw_request
+from requests_app.lifting import lift_restriction, tell_before_lifting
+from requests_app.runs import plan_digest
+from requests_app.triage import (
+    CONTESTED_ANSWERS,
+    assign_request,
+    choose_contested,
+    extend_deadline,
+    extension_letter,
+    record_corrections,
+    resume_run,
+    return_to_triage,
+)
+
+__all__ = [
+    "CONTESTED_ANSWERS",
+    "NEEDED_LEVEL",
+    "AlreadyOpen",
+    "NotAllowed",
+    "SomebodyElseGotThereFirst",
+    "approve_erasure",
+    "approve_request",
+    "ask_identity",
+    "assign_request",
+    "choose_contested",
+    "extend_deadline",
+    "extension_letter",
+    "lift_restriction",
+    "plan_digest",
+    "propose_erasure",
+    "record_corrections",
+    "record_identity_level",
+    "refuse_request",
+    "resume_run",
+    "return_to_triage",
+    "submit_request",
+    "tell_before_lifting",
+    "waive_waiting",
+    "withdraw_request",
+]

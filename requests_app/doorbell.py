@@ -1,0 +1,27 @@
+"""Tells workers that there is something to do. The database is the truth: a bell nobody hears costs time, never work (R25)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+LOCATE, RUN_BATCH, BUILD_PACKAGE, DELIVER_OUTBOX = "locate", "run_batch", "build_package", "deliver_outbox"
+
+
+def ring(*tasks: str) -> None:
+    """Ring once the surrounding transaction is committed."""
+    for task in tasks:
+        transaction.on_commit(partial(ring_now, task))
+
+
+def ring_now(task: str) -> None:
+    """Send the message; a broker that is down is no reason to fail what was just committed, the sweep rings again."""
+    try:
+        current_app.send_task(f"requests_app.tasks.{task}", retry=False, ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - kombu, redis and socket errors of every kind
+        log.warning("doorbell_not_heard", task=task, error=type(error).__name__)

@@ -1,0 +1,24 @@
+"""What a step of a case may answer instead of being done. Their texts are shown to people: they name what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from requests_app.models import RightsRequest
+
+
+class NotAllowed(Exception):
+    """The state, the role, the identity level or the law forbids this step; nothing was changed."""
+
+
+class SomebodyElseGotThereFirst(NotAllowed):
+    """The case moved on since it was shown; look at it again."""
+
+
+class AlreadyOpen(Exception):
+    """This person already has an open request for the same right: `request`."""
+
+    def __init__(self, request: RightsRequest) -> None:
+        super().__init__(f"request {request.reference} for the same right is still open")
+        self.request = request

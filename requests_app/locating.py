@@ -1,0 +1,128 @@
+"""Finding a batch of people's data in every store, and writing down what was found (R13: unreachable is not empty)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.people import person_of
+from privacy import actions, audit
+from privacy.actions import Finding
+from requests_app import doorbell
+from requests_app.backoff import backoff
+from requests_app.closing import settle
+from requests_app.leases import claim_locating, mine
+from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
+from requests_app.runs import WITHOUT_ROWS, identities_fingerprint
+from requests_app.steps import SYSTEM
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
+UNDECIDED = (State.RECEIVED, State.IDENTIFYING, State.TRIAGE)
+
+
+def locate_due(*, clock: Callable[[], datetime] = timezone.now) -> int:
+    """Claim and locate one batch; answers how many runs it took, 0 when nothing is due."""
+    runs = claim_locating(now=clock())
+    if runs:
+        _locate(runs, clock)
+    return len(runs)
+
+
+def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
+    customers = {run.subject: run.request.customer for run in runs}
+    people = {subject: person_of(customer) for subject, customer in customers.items()}
+    fingerprints = {subject: identities_fingerprint(customer) for subject, customer in customers.items()}
+    store_keys = sorted({run.store.key for run in runs})
+    try:
+        found = actions.find(list(people.values()), right=runs[0].right, store_keys=store_keys)
+    except actions.StoreUnavailable as error:
+        found = _everywhere(runs, Finding("unreachable", error=str(error)))
+    except DatabaseError:
+        raise  # our own database: the lease ends and somebody tries again
+    except Exception as error:
+        if len(people) > 1:
+            halfway = sorted(people)[len(people) // 2]
+            _locate([run for run in runs if run.subject < halfway], clock)
+            _locate([run for run in runs if run.subject >= halfway], clock)
+            return
+        log.exception("locating_stopped", runs=[run.pk for run in runs])
+        found = _everywhere(runs, Finding("stopped", error=type(error).__name__))
+    _write(runs, found, fingerprints, clock())
+
+
+def _everywhere(runs: Sequence[StoreRun], finding: Finding) -> dict[str, dict[str, Finding]]:
+    answers: dict[str, dict[str, Finding]] = {}
+    for run in runs:
+        answers.setdefault(run.subject, {})[run.store.key] = finding
+    return answers
+
+
+def _write(
+    runs: Sequence[StoreRun], found: Mapping[str, Mapping[str, Finding]], fingerprints: Mapping[str, str], now: datetime
+) -> None:
+    missing = Finding("unreachable", error="the store gave no answer")
+    events: dict[str, dict[str, Any]] = {}
+    with transaction.atomic():
+        requests = RightsRequest.objects.select_for_update().filter(pk__in={run.request_id for run in runs}).order_by("pk")
+        cases = {request.pk: request for request in requests}
+        ours = StoreRun.objects.select_for_update().filter(mine(runs), state=RunState.LOCATING).order_by("pk")
+        still_ours = set(ours.values_list("pk", flat=True))
+        written = [run for run in runs if run.pk in still_ours]
+        for run in written:
+            request = cases[run.request_id]
+            finding = found.get(run.subject, {}).get(run.store.key, missing)
+            _apply(run, request, finding, fingerprints[run.subject], now)
+            rows = sum(counts.get("rows", 0) for counts in finding.counts.values())
+            events.setdefault(request.reference, {})[run.store.key] = {"status": finding.status, "rows": rows}
+        StoreRun.objects.bulk_update(written, _WRITTEN, batch_size=100)
+        told = [audit.Entry(reference, "data.located", {"stores": stores}) for reference, stores in sorted(events.items())]
+        audit.record_many(told, actor=SYSTEM, now=now)
+        settle(requests=cases, now=now)
+        if any(run.state == RunState.QUEUED for run in written):
+            doorbell.ring(doorbell.RUN_BATCH)
+
+
+_WRITTEN = [
+    "state", "finding", "plan", "digest", "dataset_version", "located_at", "located_for",
+    "due_at", "lease_until", "error", "retries", "lost", "finished_at",
+]  # fmt: skip
+
+
+def _apply(run: StoreRun, request: RightsRequest, finding: Finding, fingerprint: str, now: datetime) -> None:
+    run.lease_until, run.lost = None, 0
+    if finding.status not in ("found", "nothing"):
+        run.retries += 1
+        run.error = finding.error[:255]
+        run.due_at = now + backoff(run.retries, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        run.state = RunState.BLOCKED if finding.status == "stopped" else RunState.FAILED
+        return
+    run.located_at, run.located_for = now, fingerprint
+    run.error, run.retries, run.due_at = "", 0, None
+    if not _keeps_its_plan(run, finding):
+        run.finding = dict(finding.counts) if finding.status == "found" else {}
+        run.plan = finding.plan or {}
+        run.digest, run.dataset_version = finding.digest, finding.dataset_version
+    _next_state(run, request, now)
+
+
+def _keeps_its_plan(run: StoreRun, finding: Finding) -> bool:
+    """A run that had begun never ends as "nothing found": what it was to do is what its first plan says (R19)."""
+    return finding.status == "nothing" and run.started_at is not None and bool(run.plan)
+
+
+def _next_state(run: StoreRun, request: RightsRequest, now: datetime) -> None:
+    """Before the decision a located run waits for it; afterwards (objection, newer rows of a restricted person) it goes on."""
+    if request.state in UNDECIDED:
+        run.state = RunState.READY
+    elif run.finding == {} and Right(request.right) not in WITHOUT_ROWS:
+        run.state, run.finished_at = RunState.DONE, now
+    else:
+        run.state, run.due_at = RunState.QUEUED, now

@@ -1,0 +1,40 @@
+"""What is done every night: newer rows of restricted people, stores that came since, and forgetting what is spent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import VerificationCode
+from requests_app import doorbell, outbox
+from requests_app.models import ApiToken, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.runs import locate_again, open_runs
+
+KEPT_AFTER_EXPIRY = timedelta(days=1)  # limits per day and hour are counted from spent codes
+
+
+def nightly(*, now: datetime) -> None:
+    """Each step stands alone; the work itself is done by the workers that the bell calls."""
+    restrict_newer_rows(now=now)
+    ask_new_stores(now=now)
+    outbox.forget_delivered(now=now)
+    VerificationCode.objects.filter(expires_at__lt=now - KEPT_AFTER_EXPIRY).delete()
+    ApiToken.objects.filter(expires_at__lt=now).delete()
+    doorbell.ring_now(doorbell.LOCATE)
+
+
+def restrict_newer_rows(*, now: datetime) -> int:
+    """Look again for the data of people under restriction; what came since is restricted too (R17)."""
+    runs = StoreRun.objects.filter(right=Right.RESTRICTION, state=RunState.DONE, request__state=State.RESTRICTED)
+    return locate_again(runs, now=now)
+
+
+def ask_new_stores(*, now: datetime) -> None:
+    """A store whose map was loaded after the request came in is searched as well, as long as nothing is decided."""
+    waiting = RightsRequest.objects.filter(state__in=(State.IDENTIFYING, State.TRIAGE, State.RESTRICTED))
+    for pk in waiting.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            request = RightsRequest.objects.select_for_update().select_related("customer").get(pk=pk)
+            if request.state in (State.IDENTIFYING, State.TRIAGE) or (request.state == State.RESTRICTED):
+                open_runs(request, now=now)

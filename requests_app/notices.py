@@ -1,0 +1,83 @@
+"""Notices that something happened in a case. They say where to read it and nothing else: a mailbox is no safe place (R31).
+
+Everything goes to every mailbox the person has proved, so that whoever took over one of them cannot act unseen; to the telephone
+where there is no mailbox; and where there is neither, a member of staff gets the task to write.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
+
+from accounts.models import CustomerIdentity, IdentityKind
+from requests_app import outbox
+from requests_app.models import OutboxItem, RightsRequest
+
+
+class Notice(NamedTuple):
+    subject: Promise
+    text: Promise
+
+
+NOTICES: dict[str, Notice] = {
+    "received": Notice(
+        gettext_lazy("We have received your request %(reference)s"),
+        gettext_lazy("We have received your request %(reference)s. You can follow it when you sign in."),
+    ),
+    "identity": Notice(
+        gettext_lazy("We need to know that it is you: %(reference)s"),
+        gettext_lazy("Before we can go on with your request %(reference)s we need to know that it is you. Sign in to see how."),
+    ),
+    "extended": Notice(
+        gettext_lazy("Your request %(reference)s takes longer"),
+        gettext_lazy("Your request %(reference)s takes longer than a month. Sign in to read why, and when you get the answer."),
+    ),
+    "answered": Notice(
+        gettext_lazy("There is an answer to your request %(reference)s"),
+        gettext_lazy("There is an answer to your request %(reference)s. Sign in to read it."),
+    ),
+    "withdrawn": Notice(
+        gettext_lazy("Your request %(reference)s is withdrawn"),
+        gettext_lazy(
+            "Your request %(reference)s is withdrawn and nothing more is done about it. Was it not you? Then contact us."
+        ),
+    ),
+    outbox.LIFTING: Notice(
+        gettext_lazy("The restriction in your request %(reference)s is going to be lifted"),
+        gettext_lazy("The restriction that you got by your request %(reference)s is going to be lifted. Sign in to read more."),
+    ),
+}
+
+
+def tell(*, request: RightsRequest, event: str, now: datetime, occasion: object = "") -> None:
+    """Owe the person the notice of `event`; `occasion` tells apart events that may happen more than once in a case."""
+    contacts = _contacts(request)
+    name = f"{event}:{occasion}" if occasion else event
+    with override(request.language):
+        values = {"reference": request.reference}
+        payload = {"subject": NOTICES[event].subject % values, "text": _text(NOTICES[event].text % values)}
+    for contact in contacts:
+        kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
+        key = outbox.key_for(request, name, contact.pk)
+        outbox.enqueue(kind=kind, key=key, to=contact.value, payload=payload, request=request, now=now)
+    if not contacts:
+        task = {"text": f"Tell the person by letter: {event}"}
+        key = outbox.key_for(request, name, "letter")
+        outbox.enqueue(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now)
+
+
+def _text(sentence: str) -> str:
+    address = getattr(settings, "INSYN_PUBLIC_URL", "")
+    closing = _("For your safety this message holds no details. We never ask for passwords.")
+    return "\n\n".join(part for part in (sentence, address, closing, settings.INSYN_COMPANY_NAME) if part)
+
+
+def _contacts(request: RightsRequest) -> list[CustomerIdentity]:
+    verified = list(request.customer.identities.filter(verified_at__isnull=False).order_by("pk"))
+    mailboxes = [row for row in verified if row.kind == IdentityKind.EMAIL]
+    return mailboxes or [row for row in verified if row.kind == IdentityKind.PHONE][:1]

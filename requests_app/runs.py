@@ -1,0 +1,140 @@
+"""A case's runs, one per store: which there are, what each is asked to do, and the digest an approval is bound to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from accounts.models import Customer, CustomerIdentity
+from privacy.models import Restriction, Store
+from requests_app.models import LIFT, Right, RightsRequest, RunState, State, StoreRun
+
+# The answer to these two is one package over all stores; the others are carried out store by store.
+PACKAGED = (Right.ACCESS, Right.PORTABILITY)
+# An erasure waits until its person has these answers, or waives them (R30).
+GO_BEFORE_ERASURE = (Right.ACCESS, Right.PORTABILITY, Right.RECTIFICATION)
+# Their outcome does not hang on rows: an objection puts the identities on the suppression list, wherever they are.
+WITHOUT_ROWS = (Right.OBJECTION,)
+UNFINISHED = (RunState.LOCATING, RunState.READY, RunState.QUEUED, RunState.RUNNING, RunState.FAILED, RunState.BLOCKED)
+
+
+def open_runs(request: RightsRequest, *, now: datetime) -> None:
+    """One run per active store with a loaded map; asked again, it adds the stores that came since."""
+    stores = Store.objects.filter(is_active=True, versions__is_current=True)
+    StoreRun.objects.bulk_create(
+        [
+            StoreRun(request=request, store=store, right=request.right, subject=request.customer.public_id, due_at=now)
+            for store in stores
+        ],
+        ignore_conflicts=True,  # the constraint one_run_per_store
+    )
+
+
+def locate_again(runs: Any, *, now: datetime) -> int:
+    """Send runs (a queryset) back to be located; what was found before stays until something newer is found."""
+    found: int = runs.update(state=RunState.LOCATING, located_at=None, due_at=now, lease_until=None, error="", retries=0)
+    return found
+
+
+def identities_fingerprint(customer: Customer) -> str:
+    """SHA-256 over the keyed hashes of the verified identities: what one location was made for."""
+    verified = customer.identities.filter(verified_at__isnull=False).order_by("kind", "lookup").values_list("kind", "lookup")
+    return sha256(json.dumps(list(verified)).encode()).hexdigest()
+
+
+def look_again_for_new_identities(*, now: datetime, requests: Iterable[int] | None = None) -> set[int]:
+    """Locate anew where an identity was verified since and no decision is proposed yet; answers the cases."""
+    newer = CustomerIdentity.objects.filter(customer=OuterRef("request__customer"), verified_at__gt=OuterRef("located_at"))
+    stale = StoreRun.objects.filter(Exists(newer), state=RunState.READY, request__state__in=(State.IDENTIFYING, State.TRIAGE))
+    if requests is not None:
+        stale = stale.filter(request__in=list(requests))
+    found: set[int] = set()
+    for run in stale.select_related("request__customer").defer("plan").order_by("pk"):
+        # Proving the same mailbox again renews its date and finds nothing new.
+        if run.located_for != identities_fingerprint(run.request.customer):
+            found |= (
+                {run.request_id} if locate_again(StoreRun.objects.filter(pk=run.pk, state=RunState.READY), now=now) else set()
+            )
+    return found
+
+
+def queue_ready(request: RightsRequest, *, now: datetime) -> None:
+    """The decision is made: what was found goes to the workers, and stores that hold nothing are done."""
+    ready = StoreRun.objects.filter(request=request, state=RunState.READY)
+    if request.right not in WITHOUT_ROWS:
+        done_at_once = Q(finding={})
+        if request.right == Right.RECTIFICATION:
+            done_at_once |= ~Q(store__key__in=corrections_by_store(request))
+        ready.filter(done_at_once).update(state=RunState.DONE, report={}, finished_at=now, due_at=None)
+    ready.update(state=RunState.QUEUED, due_at=now, retries=0, error="")
+
+
+def corrections_by_store(request: RightsRequest) -> dict[str, dict[str, dict[str, Any]]]:
+    """What a rectification asks for: {store key: {"collection.column": {"old": …, "new": …}}}.
+
+    A correction names one `field` ("store.collection.column"), or several `fields` that hold the same fact.
+    """
+    wanted: dict[str, dict[str, dict[str, Any]]] = {}
+    for correction in (request.details or {}).get("corrections", []):
+        for name in correction.get("fields") or [correction["field"]]:
+            store_key, _dot, column = name.partition(".")
+            wanted.setdefault(store_key, {})[column] = {"old": correction.get("old"), "new": correction["new"]}
+    return wanted
+
+
+def options_for(run: StoreRun, kept: Mapping[tuple[str, int], Any]) -> dict[str, Any]:
+    """What `privacy.actions.execute` is told beside the plan. `kept`: {(case, store id): what a restriction replaced}."""
+    request = run.request
+    options: dict[str, Any] = {"contested": run.choices} if run.choices else {}
+    if run.right == Right.RECTIFICATION:
+        options["set"] = corrections_by_store(request).get(run.store.key, {})
+    elif run.right in (Right.RESTRICTION, LIFT):
+        options["ground"] = request.ground
+        options["state"] = kept.get((request.reference, run.store_id))
+    return options
+
+
+def kept_by_restrictions(runs: Iterable[StoreRun]) -> dict[tuple[str, int], Any]:
+    cases = {run.request.reference for run in runs if run.right in (Right.RESTRICTION, LIFT)}
+    rows = Restriction.objects.filter(case__in=cases, lifted_at=None) if cases else []
+    return {(row.case, row.store_id): row.state for row in rows}
+
+
+def plan_digest(request: RightsRequest) -> str:
+    """SHA-256 over what was found in every store and what staff chose: what an approval is given to (R29)."""
+    return plan_digests([request.pk])[request.pk]
+
+
+def plan_digests(requests: Iterable[int]) -> dict[int, str]:
+    """The same for many cases in one query."""
+    parts: dict[int, list[list[Any]]] = {pk: [] for pk in requests}
+    rows = StoreRun.objects.filter(request__in=parts).exclude(state=RunState.CANCELLED).order_by("store__key")
+    for pk, store_key, digest, choices in rows.values_list("request_id", "store__key", "digest", "choices"):
+        parts[pk].append([store_key, digest, choices])
+    return {
+        pk: sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest() for pk, part in parts.items()
+    }
+
+
+def found_nothing(request: RightsRequest) -> bool:
+    """Whether no store holds a row of this person (R13); a case without stores has found nothing too."""
+    return not StoreRun.objects.filter(request=request).exclude(finding={}).exists()
+
+
+def undecided_contested(run: StoreRun) -> list[str]:
+    """Collections with rows that are another person's too and that nobody, nor the map, has decided on."""
+    return [
+        name
+        for name, counts in (run.finding or {}).items()
+        if counts.get("contested") and counts.get("erase", {}).get("contested", 0) and name not in run.choices
+    ]
+
+
+def undecided_erasure(run: StoreRun) -> list[str]:
+    """Collections whose data map does not say what erasing does to them (R3)."""
+    return [name for name, counts in (run.finding or {}).items() if counts.get("erase", {}).get("undecided")]

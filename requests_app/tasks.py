@@ -1,0 +1,47 @@
+"""Celery's doorbells. A task takes one claim's worth of work and rings again while there was some; messages are empty."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from requests_app import doorbell, maintenance, outbox, workers
+
+
+@shared_task
+def locate() -> None:
+    if workers.locate_due():
+        doorbell.ring_now(doorbell.LOCATE)
+
+
+@shared_task
+def run_batch() -> None:
+    if workers.run_due():
+        doorbell.ring_now(doorbell.RUN_BATCH)
+
+
+@shared_task
+def build_package() -> None:
+    if workers.build_due():
+        doorbell.ring_now(doorbell.BUILD_PACKAGE)
+
+
+@shared_task
+def deliver_outbox() -> None:
+    outbox.deliver_due()
+
+
+@shared_task
+def sweep() -> None:
+    for bell in workers.sweep(now=timezone.now()):
+        doorbell.ring_now(bell)
+
+
+@shared_task
+def expire_packages() -> None:
+    from requests_app import delivery
+
+    delivery.expire_packages(now=timezone.now())
+
+
+@shared_task
+def nightly() -> None:
+    maintenance.nightly(now=timezone.now())

@@ -1,0 +1,192 @@
+"""What a worker does with a claim: run a batch in a store, build a package, sweep up what others left (R25–R27).
+
+Only an error of the data halves a batch, down to the one run that cannot be done; trouble with connections, locks or resources
+sends all of it back to be tried later. Nothing of an exception but its class is kept: its text may hold somebody's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.people import person_of
+from privacy import actions
+from privacy.actions import RunItem, RunOutcome
+from requests_app import doorbell
+from requests_app.closing import settle
+from requests_app.leases import STOPPED_AFTER, Lease, LeaseLost, claim_batch, claim_package, executable, locatable, subject_locks
+from requests_app.locating import locate_due
+from requests_app.models import OutboxItem, Right, RunState, StoreRun
+from requests_app.outcomes import begin, put_back, requeue, write_outcomes
+from requests_app.runs import PACKAGED, kept_by_restrictions, look_again_for_new_identities, options_for, plan_digests
+
+__all__ = ["build_due", "locate_due", "run_due", "sweep"]
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+WORST_FIRST = ("blocked", "failed", "done")
+# Trouble of the machine, not of the data: no run is at fault.
+RESOURCES = (MemoryError, OSError)
+
+
+def run_due(*, clock: Clock = timezone.now) -> int:
+    """Claim one batch and carry it out; answers how many runs it took, 0 when nothing is due."""
+    runs = claim_batch(now=clock())
+    if runs:
+        begin(runs, now=clock())
+        with subject_locks(runs) as free:
+            _leave_busy(runs, free, clock)
+            if free:
+                _run(free, Lease(free, clock=clock), clock)
+    return len(runs)
+
+
+def build_due(*, clock: Clock = timezone.now) -> int:
+    """Claim one case that is answered by a package and build it; answers how many runs it took."""
+    runs = claim_package(now=clock())
+    if runs:
+        begin(runs, now=clock())
+        with subject_locks(runs) as free:
+            if len(free) < len(runs):
+                requeue(runs, now=clock())
+            else:
+                _build(runs, Lease(runs, clock=clock), clock)
+    return len(runs)
+
+
+def sweep(*, now: datetime) -> list[str]:
+    """Take back runs whose worker disappeared, look again for new identities; answers which bells to ring."""
+    with transaction.atomic():
+        expired = StoreRun.objects.select_for_update(skip_locked=True).filter(lease_until__lt=now)
+        lost = dict(expired.filter(state__in=(RunState.RUNNING, RunState.LOCATING)).values_list("pk", "request_id"))
+        rows = StoreRun.objects.filter(pk__in=lost)
+        stopped = {
+            "state": RunState.BLOCKED,
+            "error": f"its worker ended {STOPPED_AFTER} times without an answer",
+            "due_at": None,
+        }
+        rows.filter(lost__gte=STOPPED_AFTER).update(lease_until=None, **stopped)
+        rows.filter(state=RunState.RUNNING).update(state=RunState.QUEUED, due_at=now, lease_until=None)
+    settle(requests=lost.values(), now=now)
+    look_again_for_new_identities(now=now)
+    due = {
+        doorbell.LOCATE: locatable(now),
+        doorbell.RUN_BATCH: executable(now).exclude(right__in=PACKAGED),
+        doorbell.BUILD_PACKAGE: executable(now).filter(right__in=PACKAGED),
+        doorbell.DELIVER_OUTBOX: OutboxItem.objects.filter(delivered_at=None, due_at__lte=now).exclude(kind=OutboxItem.Kind.TASK),
+    }
+    return [bell for bell, rows in due.items() if rows.exists()]
+
+
+# --- one batch in one store -----------------------------------------------------------------------------------------------
+
+
+def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
+    runs = _only_as_approved(runs, lease, clock)
+    if not runs:
+        return
+    store_key = runs[0].store.key
+    try:
+        answers = actions.execute(store_key=store_key, right=runs[0].right, items=_items(runs), heartbeat=lease.beat)
+    except LeaseLost:
+        log.warning("lease_lost", runs=[run.pk for run in runs])
+    except actions.StoreUnavailable as error:
+        _later(runs, str(error), lease, clock)
+    except actions.UnknownStore:
+        _stop(runs, "no data map is loaded for this store", lease, clock)
+    except DatabaseError:
+        raise  # our own database: nothing can be written down; the lease ends and somebody tries again
+    except RESOURCES as error:
+        log.exception("batch_put_back", runs=[run.pk for run in runs])
+        _later(runs, type(error).__name__, lease, clock)
+    except Exception as error:
+        if len(runs) > 1:
+            _run(runs[: len(runs) // 2], lease, clock)
+            _run(runs[len(runs) // 2 :], lease, clock)
+        else:
+            log.exception("run_stopped", run=runs[0].pk)
+            _stop(runs, type(error).__name__, lease, clock)
+    else:
+        silence = RunOutcome("blocked", reason="the engine gave no answer for this case")
+        _report(runs, {run.pk: answers.get(run.request.reference, silence) for run in runs}, lease, clock)
+
+
+def _items(runs: Sequence[StoreRun]) -> list[RunItem]:
+    kept = kept_by_restrictions(runs)
+    return [
+        RunItem(
+            case=run.request.reference,
+            ref=run.subject,
+            identities=person_of(run.request.customer).identities,
+            plan=run.plan or {},
+            options=options_for(run, kept),
+        )
+        for run in runs
+    ]
+
+
+def _only_as_approved(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> Sequence[StoreRun]:
+    """R29: an erasure whose plan is not the one that was approved does not begin."""
+    if runs[0].right != Right.ERASURE:
+        return runs
+    digests = plan_digests({run.request_id for run in runs})
+    changed = [run for run in runs if digests[run.request_id] != run.request.plan_digest]
+    if changed:
+        _stop(changed, "the plan is not the one that was approved", lease, clock)
+    return [run for run in runs if run not in changed]
+
+
+def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
+    from requests_app import delivery
+
+    try:
+        answers = delivery.build_package(request=runs[0].request, now=clock())
+    except actions.StoreUnavailable as error:
+        _later(runs, str(error), lease, clock)
+    except DatabaseError:
+        raise
+    except RESOURCES as error:
+        log.exception("package_put_back", runs=[run.pk for run in runs])
+        _later(runs, type(error).__name__, lease, clock)
+    except Exception as error:
+        log.exception("package_stopped", runs=[run.pk for run in runs])
+        _stop(runs, type(error).__name__, lease, clock)
+    else:
+        _report(runs, _package_outcomes(runs, answers), lease, clock)
+
+
+def _package_outcomes(runs: Sequence[StoreRun], answers: dict[str, RunOutcome]) -> dict[int, RunOutcome]:
+    """The package is one answer: no run of it is done before all are."""
+    silence = RunOutcome("blocked", reason="the package holds nothing from this store")
+    outcomes = {run.pk: answers.get(run.store.key, silence) for run in runs}
+    worst = min((outcome.status for outcome in outcomes.values()), key=WORST_FIRST.index)
+    if worst == "done":
+        return outcomes
+    waits = RunOutcome(worst, reason="another store of this package is not done")
+    return {pk: outcome if outcome.status == worst else waits for pk, outcome in outcomes.items()}
+
+
+def _leave_busy(runs: Sequence[StoreRun], free: Sequence[StoreRun], clock: Clock) -> None:
+    busy = [run for run in runs if run not in free]
+    if busy:
+        requeue(busy, now=clock())
+
+
+def _later(runs: Sequence[StoreRun], error: str, lease: Lease, clock: Clock) -> None:
+    put_back(runs, error=error, now=clock())
+    lease.reported(runs)
+
+
+def _stop(runs: Sequence[StoreRun], reason: str, lease: Lease, clock: Clock) -> None:
+    _report(runs, {run.pk: RunOutcome("blocked", reason=reason) for run in runs}, lease, clock)
+
+
+def _report(runs: Sequence[StoreRun], outcomes: dict[int, RunOutcome], lease: Lease, clock: Clock) -> None:
+    write_outcomes(runs, outcomes, now=clock())
+    lease.reported(runs)
