@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from privacy.engine.identity import EMAIL_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS, Dialect
+from privacy.stores.sql import LOCK_SECONDS, STATEMENT_SECONDS, Dialect
 
 DRIVER = "postgresql+psycopg"
 OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name", "options"}

@@ -1,0 +1,245 @@
+"""Decide: what an erasure does to every group of one person in one store (R3, R10, R11, R20).
+
+The order of the questions: is it contested, is it decided, does a law keep it, is it needed by something kept, does a staying row
+point at it. What passes all of them goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from privacy.datamap.graph import Graph, Node, Pointer, start_of
+from privacy.datamap.model import Collection, Keep
+from privacy.datamap.periods import as_date, until
+from privacy.engine.holding import Holding, Keys, Member
+from privacy.stores.base import Session, Values
+
+DELETE, ANONYMIZE, KEEP, STAY, PART, UNDECIDED = "delete", "anonymize", "keep", "stay", "part", "undecided"
+ANSWERS = ("keep", "redact", "anonymize", "disclose")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a group. `fields`: what stays readable of a kept one (None: all)."""
+
+    kind: str
+    fields: frozenset[str] | None = None
+    until: date | None = None
+    basis: tuple[str, ...] = ()
+    start_missing: bool = False
+    pinned_by: str = ""
+
+    @property
+    def stays(self) -> bool:
+        return self.kind != DELETE
+
+
+@dataclass
+class Decision:
+    """One person's fates in one store, and what stops the run."""
+
+    fates: dict[Node, dict[Values, Fate]] = field(default_factory=dict)
+    counts: dict[tuple[Node, Values], int] = field(default_factory=dict)
+    stops: list[str] = field(default_factory=list)
+
+    def of(self, node: Node, values: Values) -> Fate | None:
+        return self.fates.get(node, {}).get(values)
+
+    def __iter__(self) -> Iterator[tuple[Node, Values, Fate]]:
+        for node, fates in self.fates.items():
+            for values, fate in fates.items():
+                yield node, values, fate
+
+
+def decide(
+    graph: Graph,
+    session: Session,
+    store: str,
+    holdings: list[Holding],
+    *,
+    answers: list[Mapping[str, str]],
+    today: date,
+) -> list[Decision]:
+    """One Decision per holding. `answers`: staff's answers for contested rows, {collection: answer}, beside the map's own."""
+    keys = Keys(graph)
+    decisions = [_first(graph, keys, store, holding, chosen, today) for holding, chosen in zip(holdings, answers, strict=True)]
+    for holding, decision in zip(holdings, decisions, strict=True):
+        _along(graph, keys, store, holding, decision)
+    _pin(graph, keys, session, store, decisions)
+    return decisions
+
+
+def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Mapping[str, str], today: date) -> Decision:
+    decision = Decision()
+    for node, groups in holding.in_store(store).items():
+        collection = graph.collection(node)
+        fates = decision.fates.setdefault(node, {})
+        for values, member in groups.items():
+            decision.counts[node, values] = member.count
+            fates[values] = _fate(graph, keys, node, collection, values, member, holding, chosen, today)
+    return decision
+
+
+def _fate(
+    graph: Graph,
+    keys: Keys,
+    node: Node,
+    collection: Collection,
+    values: Values,
+    member: Member,
+    holding: Holding,
+    chosen: Mapping[str, str],
+    today: date,
+) -> Fate:
+    if member.contested:
+        answer = chosen.get(collection.name) or member.standing
+        return Fate(PART if answer in ("redact", "anonymize") else STAY, basis=(answer,))
+    if collection.on_erasure is None:
+        return Fate(UNDECIDED) if collection.personal else Fate(DELETE)
+    if collection.on_erasure == "keep":
+        return Fate(KEEP, basis=("on_erasure: keep",))
+    fate = Fate(DELETE if collection.on_erasure == "delete" else ANONYMIZE)
+    for keep in collection.keeps:
+        held, day, missing = _held(graph, keys, node, collection, keep, values, holding, today)
+        if held:
+            fate = _merge(fate, Fate(KEEP, frozenset(keep.fields) or None, day, (keep.basis,), missing))
+    return fate
+
+
+def _held(
+    graph: Graph, keys: Keys, node: Node, collection: Collection, keep: Keep, values: Values, holding: Holding, today: date
+) -> tuple[bool, date | None, bool]:
+    """(held, first day on which it may go, start missing). A row without a start is kept and says so."""
+    place, name = start_of(collection, keep.start)
+    if place == collection.name:
+        starts = [as_date(values[graph.group_columns[node].index(name)])]
+    else:
+        target = (node[0], place)
+        position = graph.group_columns[target].index(name)
+        starts = [as_date(other[position]) for other in _linked(graph, keys, node, values, target, holding)] or [None]
+    if None in starts:
+        return True, None, True
+    year_end = graph.datasets[node[0]].year_end
+    day = max(until(start, keep.period, keep.align, year_end) for start in starts if start)
+    return today < day, day, False
+
+
+def _linked(graph: Graph, keys: Keys, node: Node, values: Values, target: Node, holding: Holding) -> list[Values]:
+    """The person's groups of `target` that a link joins directly with this group."""
+    out: dict[Values, None] = {}
+    for link in graph.links:
+        if link.child == node and link.parent == target:
+            key = keys.child(link, values)
+            out.update((other, None) for other in holding.members.get(target, ()) if key is not None and keys.parent(link, other) == key)
+        if link.parent == node and link.child == target:
+            key = keys.parent(link, values)
+            out.update((other, None) for other in holding.members.get(target, ()) if key is not None and keys.child(link, other) == key)
+    return list(out)
+
+
+def _merge(old: Fate, new: Fate) -> Fate:
+    """Two reasons to keep: the later day, the fields of both. A missing start outlasts every day."""
+    if old.kind in (STAY, PART, UNDECIDED):
+        return old
+    if old.kind != KEEP:
+        return new
+    fields = None if old.fields is None or new.fields is None else old.fields | new.fields
+    missing = old.start_missing or new.start_missing
+    endless = missing or old.until is None or new.until is None
+    day = None if endless else max(d for d in (old.until, new.until) if d)
+    return Fate(KEEP, fields, day, tuple(dict.fromkeys((*old.basis, *new.basis))), missing)
+
+
+def _along(graph: Graph, keys: Keys, store: str, holding: Holding, decision: Decision) -> None:
+    """What a kept row needs elsewhere stays with it, as long and on the same ground (`with`)."""
+    for node, values, fate in list(decision):
+        if fate.kind != KEEP or not fate.basis:
+            continue
+        for keep in graph.collection(node).keeps:
+            if keep.basis not in fate.basis:
+                continue
+            wanted: dict[str, set[str] | None] = {}
+            for name, column in keep.needs:
+                if column is None or wanted.get(name, set()) is None:
+                    wanted[name] = None
+                else:
+                    (wanted.setdefault(name, set()) or set()).add(column)
+            for name, columns in wanted.items():
+                target = (store, name)
+                for other in _path(graph, keys, node, values, target, holding, store):
+                    needed = None if columns is None else frozenset(columns)
+                    along = Fate(KEEP, needed, fate.until, (keep.basis,), fate.start_missing)
+                    if (before := decision.of(target, other)) is not None:
+                        decision.fates[target][other] = _merge(before, along)
+
+
+def _path(graph: Graph, keys: Keys, node: Node, values: Values, target: Node, holding: Holding, store: str) -> list[Values]:
+    """The person's groups of `target` joined with this group by the shortest chain of links inside the store."""
+    frontier: dict[Node, set[Values]] = {node: {values}}
+    visited = {node}
+    while frontier and target not in frontier:
+        following: dict[Node, set[Values]] = {}
+        for here, groups in frontier.items():
+            for link in graph.links:
+                there = link.parent if link.child == here else link.child if link.parent == here else None
+                if there is None or there in visited or there[0] != store:
+                    continue
+                for group in groups:
+                    following.setdefault(there, set()).update(_linked(graph, keys, here, group, there, holding))
+        visited |= set(following)
+        frontier = {n: g for n, g in following.items() if g}
+    return list(frontier.get(target, ()))
+
+
+def _pin(graph: Graph, keys: Keys, session: Session, store: str, decisions: list[Decision]) -> None:
+    """Rows at which a staying row points are anonymized instead of deleted (R20); cascades out of the plan stop the run (R19)."""
+    pointers = [p for p in graph.pointers if p.parent[0] == store and p.child[0] == store]
+    totals = [_totals(graph, keys, session, pointer, decisions) for pointer in pointers]
+    for decision in decisions:
+        changed = True
+        while changed:
+            changed = False
+            for pointer, total in zip(pointers, totals, strict=True):
+                changed |= _pin_by(graph, keys, pointer, total, decision)
+
+
+def _totals(graph: Graph, keys: Keys, session: Session, pointer: Pointer, decisions: list[Decision]) -> dict[Any, int]:
+    wanted: dict[Values, None] = {}
+    for decision in decisions:
+        for values, fate in decision.fates.get(pointer.parent, {}).items():
+            if fate.kind == DELETE and (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
+                wanted[key] = None
+    order = list(wanted)
+    rows = [(number, *key) for number, key in enumerate(order)]
+    hits = session.find(pointer.child[1], pointer.child_columns, rows, (), pointer.when) if rows else ()
+    return {keys.of(order[number], pointer.parent, pointer.parent_columns): count for number, _, count in hits}
+
+
+def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int], decision: Decision) -> bool:
+    doomed = {values for values, fate in decision.fates.get(pointer.parent, {}).items() if fate.kind == DELETE}
+    if not doomed or not totals:
+        return False
+    going: dict[Any, int] = {}
+    staying: dict[Any, int] = {}
+    for values, fate in decision.fates.get(pointer.child, {}).items() if pointer.mapped else ():
+        key = keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
+        if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
+            side = staying if fate.stays else going
+            side[key] = side.get(key, 0) + decision.counts[pointer.child, values]
+    changed = False
+    for values in doomed:
+        key = keys.normal(pointer.parent, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
+        total = totals.get(key, 0)
+        outside = total - going.get(key, 0) - staying.get(key, 0)
+        if outside > 0 and pointer.on_delete == "CASCADE" and not staying.get(key):
+            text = f"deleting from {pointer.parent[1]} would cascade into rows of {pointer.child[1]} that the plan does not hold"
+            if text not in decision.stops:
+                decision.stops.append(text)
+        elif staying.get(key) or (outside > 0 and not (pointer.link and pointer.link.on_parent_erased == "set_null")):
+            decision.fates[pointer.parent][values] = Fate(ANONYMIZE, pinned_by=pointer.child[1])
+            changed = True
+    return changed
+

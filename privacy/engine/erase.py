@@ -1,0 +1,249 @@
+"""Erase: carry out the decisions of many people in one store, in one transaction, children before parents (R19, R20, R23, R27).
+
+Everything is judged again inside the transaction, from the plan's link values and never from identities. Killed before the commit
+nothing happened; killed after it, the next run finds less than was planned and reports the difference as erased earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from privacy.datamap.graph import Graph, Node, Pointer
+from privacy.engine import plan as plans
+from privacy.engine.anonymize import assignments, replacement
+from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide
+from privacy.engine.holding import Holding, Keys, identities_of
+from privacy.engine.locate import Subject, locate
+from privacy.engine.verify import remaining
+from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
+
+ROUNDS = 3  # rows that arrive while we erase are erased too; more rounds than this and somebody keeps writing
+
+
+@dataclass(frozen=True)
+class Job:
+    """One person's erasure in this store."""
+
+    identities: tuple[tuple[str, str], ...]
+    plan: Mapping[str, Any]
+    answers: Mapping[str, str] = field(default_factory=dict)  # {collection: keep | redact | anonymize | disclose}
+
+
+@dataclass
+class Report:
+    """What was done for one person: counts per collection, and why it stopped where it did."""
+
+    collections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    blocked: str = ""
+
+    @property
+    def contested(self) -> int:
+        return sum(c.get("undecided_contested", 0) for c in self.collections.values())
+
+    @property
+    def remaining(self) -> int:
+        return sum(c.get("remaining", 0) for c in self.collections.values())
+
+
+def erase(graph: Graph, store: Store, jobs: Sequence[Job], *, today: date, heartbeat: Callable[[], None] = lambda: None) -> list[Report]:
+    """One report per job. A job whose plan no longer holds is blocked and nothing of it done; the others go on.
+
+    Raises StoreUnavailable (nothing done) and StoreRefused (nothing done; one of the jobs cannot be carried out).
+    """
+    reports = [Report() for _ in jobs]
+    for _ in range(ROUNDS):
+        with store.write() as session:
+            decisions = _round(graph, store, session, jobs, reports, today, heartbeat)
+        with store.read() as session:
+            for job, report, decision in zip(jobs, reports, decisions, strict=True):
+                if not report.blocked:
+                    left = remaining(graph, session, store.key, job.plan, decision)
+                    for name, counts in report.collections.items():
+                        counts["remaining"] = left.get(name, 0)
+        if not any(report.remaining for report in reports):
+            return reports
+    raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
+
+
+def _round(
+    graph: Graph,
+    store: Store,
+    session: Session,
+    jobs: Sequence[Job],
+    reports: list[Report],
+    today: date,
+    heartbeat: Callable[[], None],
+) -> list[Decision]:
+    subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
+    holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
+    decisions = decide(graph, session, store.key, holdings, answers=[job.answers for job in jobs], today=today)
+    for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
+        report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
+    going = [d for d, report in zip(decisions, reports, strict=True) if not report.blocked]
+    own = [{(k, v) for k, values in s.identities.items() for v in values} for s, r in zip(subjects, reports, strict=True) if not r.blocked]
+    _update(graph, session, going, own, heartbeat)
+    _delete(graph, session, store.key, going, heartbeat)
+    for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
+        _account(job, report, store.key, holding, decision)
+    return decisions
+
+
+def subject_of(graph: Graph, identities: Sequence[tuple[str, str]], plan: Mapping[str, Any], answers: Mapping[str, str]) -> Subject:
+    disclosed = frozenset((plan["store"], name) for name, answer in answers.items() if answer == "disclose")
+    return Subject.of(identities, frozen=plans.read(graph, plan), disclosed=disclosed)
+
+
+def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> list[str]:
+    undecided = sorted({node[1] for node, _, fate in decision if fate.kind == UNDECIDED})
+    reasons = plans.changes(graph, job.plan, holding) + decision.stops
+    if undecided:
+        reasons.append(f"the data map does not say what erasure does to {', '.join(undecided)} (on_erasure)")
+    return reasons
+
+
+# -- acting -------------------------------------------------------------------------------------------------------------
+
+
+def _update(
+    graph: Graph, session: Session, decisions: list[Decision], own: list[set[tuple[str, str]]], heartbeat: Callable[[], None]
+) -> None:
+    """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones."""
+    work: dict[tuple[Node, frozenset[str] | None], dict[Values, None]] = {}
+    staying: set[Node] = set()
+    for decision in decisions:
+        for node, values, fate in decision:
+            if fate.stays:
+                staying.add(node)
+            if fate.kind == ANONYMIZE:
+                work.setdefault((node, frozenset()), {})[values] = None
+            elif fate.kind == KEEP and fate.fields is not None:
+                work.setdefault((node, fate.fields), {})[values] = None
+    for (node, keep), groups in work.items():
+        heartbeat()
+        changes = assignments(graph, node, keep=keep or frozenset(), staying=staying)
+        session.update(Groups(node[1], graph.group_columns[node], tuple(groups)), changes)
+    for decision, identities in zip(decisions, own, strict=True):
+        for node, values, fate in decision:
+            if fate.kind == PART:
+                session.update(Groups(node[1], graph.group_columns[node], (values,)), _part(graph, node, values, decision, identities))
+
+
+def _part(graph: Graph, node: Node, values: Values, decision: Decision, identities: set[tuple[str, str]]) -> dict[str, Assignment]:
+    """This person's part of a row that others have a part in: their identities in it, and the links that lead to them."""
+    out = {}
+    for kind, name, value in identities_of(graph, node, values):
+        if (kind, value) in identities:
+            out[name] = replacement(graph, node, name)
+    keys = Keys(graph)
+    for link in graph.links:
+        if link.child == node and link.owns and link.parent[0] == node[0]:
+            key = keys.child(link, values)
+            parents = decision.fates.get(link.parent, {})
+            mine = any(keys.parent(link, parent) == key for parent in parents) if key is not None else False
+            if mine and all(graph.column(node, name).nullable for name in link.child_columns):
+                out |= {name: Assignment(None) for name in link.child_columns}
+    return out
+
+
+def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision], heartbeat: Callable[[], None]) -> None:
+    doomed: dict[Node, dict[Values, None]] = {}
+    for decision in decisions:
+        for node, values, fate in decision:
+            if fate.kind == DELETE:
+                doomed.setdefault(node, {})[values] = None
+    order, cut = deletion_order(graph, store, set(doomed))
+    for pointer in cut:
+        heartbeat()
+        doomed[pointer.child] = _release(graph, session, pointer, doomed[pointer.child])
+    for pointer in _set_null(graph, store, doomed):
+        _forget_parent(graph, session, pointer, doomed)
+    for node in order:
+        heartbeat()
+        session.delete(Groups(node[1], graph.group_columns[node], tuple(doomed[node])))
+
+
+def deletion_order(graph: Graph, store: str, nodes: set[Node]) -> tuple[list[Node], list[Pointer]]:
+    """Children before parents by every live foreign key; in a cycle, the nullable keys to be cut first."""
+    edges = [p for p in graph.pointers if p.enforced and p.child in nodes and p.parent in nodes]
+    cut = [p for p in edges if p.child == p.parent]
+    edges = [p for p in edges if p.child != p.parent]
+    order: list[Node] = []
+    left = set(nodes)
+    while left:
+        free = sorted(node for node in left if not any(p.parent == node and p.child in left for p in edges))
+        if free:
+            order += free
+            left -= set(free)
+            continue
+        loose = [p for p in edges if p.child in left and p.parent in left and _nullable(graph, p)]
+        if not loose:
+            order += sorted(left)  # only deferred constraints let such rows exist; the store checks them at commit
+            break
+        cut.append(loose[0])
+        edges.remove(loose[0])
+    return order, [p for p in cut if _nullable(graph, p)]
+
+
+def _nullable(graph: Graph, pointer: Pointer) -> bool:
+    return any(graph.column(pointer.child, name).nullable for name in pointer.child_columns)
+
+
+def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[Values, None]) -> dict[Values, None]:
+    """Cut a cycle: doomed rows let go of each other. Their groups are renamed as the rows now stand."""
+    columns = graph.group_columns[pointer.child]
+    names = [name for name in pointer.child_columns if graph.column(pointer.child, name).nullable]
+    places = {columns.index(name) for name in names}
+    pointing = tuple(values for values in groups if all(values[i] is not None for i in places))
+    session.update(Groups(pointer.child[1], columns, pointing), {name: Assignment(None) for name in names})
+    changed = {values: tuple(None if i in places else v for i, v in enumerate(values)) for values in pointing}
+    return {changed.get(values, values): None for values in groups}
+
+
+def _set_null(graph: Graph, store: str, doomed: Mapping[Node, Any]) -> list[Pointer]:
+    return [p for p in graph.pointers if p.link and p.link.on_parent_erased == "set_null" and p.parent in doomed and p.child[0] == store]
+
+
+def _forget_parent(graph: Graph, session: Session, pointer: Pointer, doomed: Mapping[Node, Mapping[Values, None]]) -> None:
+    """The only change a bystander's row may see, where the map says so."""
+    keys = Keys(graph)
+    wanted = [key for values in doomed[pointer.parent] if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None]
+    if pointer.child not in doomed:
+        session.update(Groups(pointer.child[1], pointer.child_columns, tuple(wanted)), {n: Assignment(None) for n in pointer.child_columns})
+
+
+# -- accounting ---------------------------------------------------------------------------------------------------------
+
+
+def _account(job: Job, report: Report, store: str, holding: Holding, decision: Decision) -> None:
+    planned = plans.planned_counts(job.plan)
+    effects = plans.effects(decision)
+    for name in sorted({*planned, *effects, *(node[1] for node in holding.others if node[0] == store)}):
+        node = (store, name)
+        found = sum(m.count for m in holding.members.get(node, {}).values())
+        before = report.collections.get(name)
+        counts = effects.get(name, {})
+        entry: dict[str, Any] = {
+            "rows": planned.get(name, found),
+            "contested": sum(m.count for m in holding.members.get(node, {}).values() if m.contested),
+            "others": sum(holding.others.get(node, {}).values()),
+            "deleted": counts.get("delete", 0),
+            "anonymized": counts.get("anonymize", 0) + counts.get("pinned", 0),
+            "pinned": counts.get("pinned", 0),
+            "kept": counts.get("kept", []),
+            "undecided_contested": sum(
+                decision.counts[n, v] for n, v, fate in decision if n == node and fate.kind == STAY and fate.basis == ("ask",)
+            ),
+            "remaining": 0,
+        }
+        if counts.get("pinned_by"):
+            entry["pinned_by"] = counts["pinned_by"]
+        if before:  # a further round adds to what the earlier did
+            entry["deleted"] += before["deleted"]
+        elif (gone := planned.get(name, 0) - found) > 0:
+            entry["erased_earlier"] = gone
+        if report.blocked:
+            entry |= {"deleted": 0, "anonymized": 0, "pinned": 0, "kept": [], "remaining": found}
+        report.collections[name] = entry

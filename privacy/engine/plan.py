@@ -1,0 +1,183 @@
+"""The plan of one person in one store: what an approval is bound to and what a run starts from (R19, R29).
+
+It is a JSON value that holds personal values (link keys), so whoever stores it encrypts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from privacy.datamap.graph import Graph, Node
+from privacy.engine.decide import Decision
+from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Reason
+from privacy.engine.locate import Frozen
+from privacy.stores.base import Values
+from privacy.stores.values import from_json, to_json
+
+VERSION = 1
+
+
+def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0) -> dict[str, Any]:
+    """The plan of `store`: roots, keys that lead in from elsewhere, what the other stores hold of each key, every group's reasons."""
+    groups = {}
+    for node, members in holding.in_store(store).items():
+        groups[node[1]] = [
+            [
+                _out(values),
+                member.count,
+                member.role,
+                [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons],
+            ]
+            for values, member in members.items()
+        ]
+    inbound: dict[str, dict[str, list[Any]]] = {}
+    foreign: dict[str, list[Any]] = {}
+    for link in graph.links:
+        if link.child[0] == link.parent[0]:
+            continue
+        for downwards, source, columns in ((True, link.parent, link.parent_columns), (False, link.child, link.child_columns)):
+            target = link.child if downwards else link.parent
+            walkable = link.owns if downwards else link.refers or link.joint
+            if target[0] != store:
+                continue
+            found: dict[Values, None] = {}
+            for values, member in holding.members.get(source, {}).items():
+                if link.when_node == source and not keys.holds(source, link.when, values):
+                    continue
+                key = keys.raw(source, columns, values)
+                if key is None:
+                    continue
+                if downwards:
+                    foreign.setdefault(link.id, []).append(_out(keys.of(key, link.parent, link.parent_columns) or key))
+                if walkable and not (downwards and (member.contested or member.role == REFERRED)):
+                    found[key] = None
+            if found:
+                inbound.setdefault(link.id, {})["down" if downwards else "up"] = [_out(key) for key in found]
+    for keys_found in (*(ways for links in inbound.values() for ways in links.values()), *foreign.values()):
+        keys_found.sort(key=lambda key: json.dumps(key, sort_keys=True))
+    return {
+        "version": VERSION,
+        "store": store,
+        "map_version": map_version,
+        "columns": {node[1]: list(graph.group_columns[node]) for node in holding.in_store(store)},
+        "groups": groups,
+        "inbound": inbound,
+        "foreign": foreign,
+        "schema": graph.schemas[store].digest([node[1] for node in graph.nodes if node[0] == store]),
+    }
+
+
+def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
+    """What a run needs of a plan. Groups are read in today's column order; a column that is gone reads as NULL."""
+    store = plan["store"]
+    roots: dict[Node, list[Values]] = {}
+    known: dict[Node, dict[Values, tuple[Reason, ...]]] = {}
+    for collection, groups in plan["groups"].items():
+        node = (store, collection)
+        if not graph.is_node(node):
+            continue
+        order = plan["columns"][collection]
+        for raw, _count, role, reasons in groups:
+            values = _in_order(order, _in(raw), graph.group_columns[node])
+            known.setdefault(node, {})[values] = tuple(Reason(*reason) for reason in reasons)
+            if role == ROOT:
+                roots.setdefault(node, []).append(values)
+    inbound: dict[tuple[str, bool], list[Values]] = {
+        (link, way == "down"): [_in(k) for k in keys] for link, ways in plan["inbound"].items() for way, keys in ways.items()
+    }
+    _below_planned(graph, plan, inbound)
+    return Frozen(
+        store=store,
+        roots=roots,
+        inbound=inbound,
+        foreign={link: frozenset(_in(k) for k in keys) for link, keys in plan["foreign"].items()},
+        known=known,
+    )
+
+
+def _below_planned(graph: Graph, plan: Mapping[str, Any], inbound: dict[tuple[str, bool], list[Values]]) -> None:
+    """What hangs below a planned row is looked for even when that row is gone: it may have arrived after its owner went."""
+    keys = Keys(graph)
+    for collection, groups in plan["groups"].items():
+        node = (plan["store"], collection)
+        if not graph.is_node(node):
+            continue
+        order = plan["columns"][collection]
+        for link, downwards in graph.links_from.get(node, ()):
+            if not downwards or link.child[0] != node[0]:
+                continue
+            found: dict[Values, None] = {}
+            for raw, _count, role, reasons in groups:
+                values = _in_order(order, _in(raw), graph.group_columns[node])
+                if role != REFERRED and not reasons and (link.when_node != node or keys.holds(node, link.when, values)):
+                    if (key := keys.raw(node, link.parent_columns, values)) is not None:
+                        found[key] = None
+            inbound.setdefault((link.id, True), []).extend(found)
+
+
+def planned_counts(plan: Mapping[str, Any]) -> dict[str, int]:
+    return {collection: sum(group[1] for group in groups) for collection, groups in plan["groups"].items()}
+
+
+def digest(plan: Mapping[str, Any]) -> str:
+    """SHA-256 over the plan: changes with any group, any reason, the map's version and the touched schema."""
+    stable = dict(plan, groups={c: sorted(json.dumps(g, sort_keys=True) for g in groups) for c, groups in plan["groups"].items()})
+    return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
+
+
+def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str]:
+    """Why a run must stop and ask (R29): new contested rows, a changed schema or map. Fewer contested rows are no reason."""
+    store = plan["store"]
+    reasons = []
+    tables = [node[1] for node in graph.nodes if node[0] == store]
+    if plan["schema"] != graph.schemas[store].digest(tables):
+        reasons.append("the store's tables changed since the plan was made; look for the data again")
+    known = read(graph, plan).known
+    for node, groups in holding.in_store(store).items():
+        new = sum(m.count for values, m in groups.items() if m.contested and not known.get(node, {}).get(values))
+        if new:
+            reasons.append(f"{new} more rows of {node[1]} are contested than when the plan was made")
+    return reasons
+
+
+def effects(decision: Decision) -> dict[str, dict[str, Any]]:
+    """Counts per collection of what an erasure would do, without a value."""
+    out: dict[str, dict[str, Any]] = {}
+    for node, values, fate in decision:
+        count = decision.counts[node, values]
+        counts = out.setdefault(node[1], {"delete": 0, "anonymize": 0, "pinned": 0, "contested": 0, "undecided": 0, "kept": []})
+        if fate.kind == "keep":
+            day = fate.until.isoformat() if fate.until else None
+            entry = {"basis": "; ".join(fate.basis), "until": day, "fields": sorted(fate.fields or ())}
+            if fate.start_missing:
+                entry["start_missing"] = True
+            same = next((k for k in counts["kept"] if {**k, "rows": 0} == {**entry, "rows": 0}), None)
+            if same:
+                same["rows"] += count
+            else:
+                counts["kept"].append({"rows": count, **entry})
+        elif fate.pinned_by:
+            counts["pinned"] += count
+            counts.setdefault("pinned_by", [])
+            if fate.pinned_by not in counts["pinned_by"]:
+                counts["pinned_by"].append(fate.pinned_by)
+        else:
+            name = {"stay": "contested", "part": "anonymize"}.get(fate.kind, fate.kind)
+            counts[name] += count
+    return out
+
+
+def _out(values: Values) -> list[Any]:
+    return [to_json(value) for value in values]
+
+
+def _in(values: list[Any]) -> Values:
+    return tuple(from_json(value) for value in values)
+
+
+def _in_order(order: list[str], values: Values, wanted: tuple[str, ...]) -> Values:
+    by_name = dict(zip(order, values, strict=True))
+    return tuple(by_name.get(name) for name in wanted)
