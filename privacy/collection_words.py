@@ -69,11 +69,13 @@ def period_words(period: Period) -> str:
     words = [text % {"count": count} for count, text in parts if count]
     if len(words) > 1:
         return _("%(first)s and %(last)s") % {"first": ", ".join(words[:-1]), "last": words[-1]}
-    return words[0] if words else _("no time")
+    return words[0] if words else ngettext("%(count)d day", "%(count)d days", 0) % {"count": 0}
 
 
 def _counted(dataset: Dataset, collection: Collection, rule: Retention | Keep, language: str) -> str:
     start = _field_label(dataset, collection, rule.start, language)
+    if rule.period == Period():
+        return _("until “%(start)s”") % {"start": start}
     texts = {
         "none": _("%(period)s, counted from “%(start)s”"),
         "calendar_year": _("%(period)s after the end of the calendar year of “%(start)s”"),
@@ -102,4 +104,4 @@ def retention_words(dataset: Dataset, collection: Collection, language: str) -> 
 
 def keep_words(dataset: Dataset, collection: Collection, keep: Keep, language: str) -> dict[str, str]:
     counted = _counted(dataset, collection, keep, language)
-    return {"basis": keep.basis, "text": _("Must be kept by law: %(period)s (%(law)s).") % {"period": counted, "law": keep.basis}}
+    return {"basis": keep.basis, "text": _("Some of it is kept longer: %(period)s (%(law)s).") % {"period": counted, "law": keep.basis}}

@@ -54,6 +54,7 @@ class DatasetVersion(models.Model):
     assumed_confirmed_at = models.DateTimeField(null=True)
     assumed_confirmed_by = models.CharField(max_length=64, blank=True)
     warnings = models.JSONField(default=list)
+    shape = models.JSONField(default=dict)  # the live schema when it was loaded: what is known of a store that is down
     is_current = models.BooleanField(default=True)
     loaded_at = models.DateTimeField()
     loaded_by = models.CharField(max_length=64)

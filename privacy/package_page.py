@@ -15,16 +15,17 @@ from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from privacy import vocabulary
+from privacy.datamap.categories import is_personal
 from privacy.engine.encode import plain
 from privacy.engine.export import SHOWN_ROWS, Column, Part, Written
 
 LONGEST_CELL = 500  # characters; the files have the rest
-OPEN_ROWS = 20  # shown at once; the others when asked for
+OPEN_ROWS = 10  # shown at once; the others when asked for
 NOTHING = "–"
 
 
@@ -42,13 +43,13 @@ class HtmlPage:
 
     def section(self, written: Written, number: int) -> str:
         begins_store, self._store = written.part.store != self._store, written.part.store
-        columns = [self._column(column) for column in written.part.columns]
-        cells = [list(zip([column["label"] for column in columns], row, strict=True)) for row in written.shown]
+        order = _order(written.part.columns)
+        columns = [self._column(written.part.columns[place]) for place in order]
+        cells = [[(column["label"], row[place]) for column, place in zip(columns, order, strict=True)] for row in written.shown]
         return self._render(
             "section.html",
             {
                 "begins_store": begins_store,
-                "closes_store": begins_store and number > 1,
                 "columns": columns,
                 "only": cells[0] if len(cells) == 1 else None,
                 "open": cells[:OPEN_ROWS],
@@ -85,6 +86,7 @@ class HtmlPage:
             "store_name": part.store_name or vocabulary.readable(part.store),
             "label": vocabulary.chosen(dict(part.label), self.language, vocabulary.readable(part.collection)),
             "rows": written.rows,
+            "rows_text": number_format(written.rows, use_l10n=True, force_grouping=True),
             "json_file": written.json_file,
             "csv_file": written.csv_file,
         }
@@ -125,6 +127,11 @@ class HtmlPage:
             yield
 
 
+def _order(columns: Sequence[Column]) -> list[int]:
+    """The places of the columns as a person reads them: what is about the person first, what only systems need last."""
+    return sorted(range(len(columns)), key=lambda place: not is_personal(columns[place].categories))
+
+
 def _moment(value: datetime | date | time) -> str:
     """`2026-03-05 14:12`, in local time where the value knows its zone; seconds only where there are some."""
     if not isinstance(value, datetime):
@@ -138,4 +145,4 @@ def _moment(value: datetime | date | time) -> str:
 
 
 def _day(moment: Any) -> str:
-    return date_format(timezone.localtime(datetime.fromisoformat(moment)), "DATE_FORMAT") if moment else ""
+    return date_format(timezone.localtime(datetime.fromisoformat(moment)), "j F Y") if moment else ""

@@ -163,10 +163,11 @@ def _along(graph: Graph, keys: Keys, store: str, holding: Holding, decision: Dec
                 continue
             wanted: dict[str, set[str] | None] = {}
             for name, column in keep.needs:
-                if column is None or wanted.get(name, set()) is None:
+                columns = wanted.setdefault(name, set())
+                if column is None or columns is None:
                     wanted[name] = None
                 else:
-                    (wanted.setdefault(name, set()) or set()).add(column)
+                    columns.add(column)
             for name, columns in wanted.items():
                 target = (store, name)
                 for other in _path(graph, keys, node, values, target, holding, store):
