@@ -17,7 +17,7 @@ from demo import showcase
 from demo.people import Person, populate
 from demo.showcase import STAFF_DOMAIN
 from requests_app import cases, workers
-from requests_app.models import Right, RightsRequest, Source, State
+from requests_app.models import Right, RightsRequest, Source
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,27 @@ def fill_queue(*, now: datetime) -> None:
         for name, wish in WISHES.items()
         if (case := _ask(people[name], wish, agent=agent if wish.source == Source.PHONE else None, now=now)) is not None
     }
-    workers.locate_due(now=now)
     for name, request in made.items():
-        request.refresh_from_db()
         later = request.received_at + timedelta(days=1, hours=2)
         if name == "soon":
             cases.assign_request(request=request, assignee=agent, acting_user=agent, now=later)
         elif name == "by_phone":
             doubt = "Begäran kom från ett okänt nummer och ingen återuppringning lyckades."
             cases.ask_identity(request=request, acting_user=colleague, doubt=doubt, now=later)
-        elif name == "erasure" and request.state == State.TRIAGE:
-            cases.propose_erasure(
-                request=request, acting_user=agent, reason="Avtalet har upphört. Fakturorna sparas enligt lag.", now=now
-            )
         elif name == "refused":
             reason = "Vi har inte hittat något rättsligt anspråk som uppgifterna behövs för. Beskriv gärna vilket det gäller."
             cases.refuse_request(request=request, acting_user=approver, reason=reason, now=later)
         elif name == "extended":
             reason = "Begäran rör flera system och en domän som delas med någon annan."
             cases.extend_deadline(request=request, acting_user=colleague, reason=reason, now=later)
+    while workers.locate_due():
+        pass
+    if "erasure" in made:
+        request = made["erasure"]
+        request.refresh_from_db()
+        cases.propose_erasure(
+            request=request, acting_user=agent, reason="Avtalet har upphört. Fakturorna sparas enligt lag.", now=now
+        )
 
 
 def _askers(now: datetime) -> list[Person]:

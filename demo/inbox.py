@@ -102,5 +102,5 @@ def _from_this_machine(request: HttpRequest) -> bool:
 
 
 def _code_in(message: DemoMessage) -> str:
-    found = re.search(r"\b\d{6}\b", message.text) if message.key.startswith("code:") else None
+    found = re.search(r"\b\d{6}\b", str(message.text)) if message.key.startswith("code:") else None
     return found[0] if found else ""

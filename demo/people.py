@@ -95,9 +95,10 @@ def populate(*, today: date, named: "Population", customers: int = CUSTOMERS, se
     """The whole company on `today`: the named people of the showcase among people drawn at random."""
     draw, fake = random.Random(seed), Faker("sv_SE")  # noqa: S311 - made-up data, not secrets
     fake.seed_instance(seed)
-    taken = {_digits(person.phone) for person in (*named.people, *named.contacts, *named.employees)}
+    present: list[Person | ContactPerson | Employee] = [*named.people, *named.contacts, *named.employees]
+    taken = {_digits(person.phone) for person in present}
     numbers = (phone for phone in _all_phones() if _digits(phone) not in taken)
-    emails = {person.email.casefold() for person in (*named.people, *named.contacts, *named.employees)}
+    emails = {person.email.casefold() for person in present}
     used = {person.number for person in named.people}
     people = list(named.people)
     step = 8000 // customers if customers < 8000 else 1

@@ -40,7 +40,8 @@ def put_in_place(*, now: datetime, say: Callable[[str], None], refill: bool = Fa
 
 
 def logins_file() -> Path:
-    return Path(settings.DEMO_DIR) / "demo_logins.json"
+    """In the demo's private directory; the launcher prints it (config/demo.py)."""
+    return Path(str(settings.DEMO_DIR)) / "demo_logins.json"
 
 
 def write_logins(logins: list[dict[str, str]]) -> None:

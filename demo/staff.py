@@ -11,6 +11,7 @@ from django.db import transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Role, Staff
+from accounts.second_factor import forget_devices
 from accounts.staff import invite_staff
 from demo.showcase import STAFF_DOMAIN
 
@@ -45,8 +46,7 @@ def _enrol(staff: Staff, password: str) -> TOTPDevice:
     """What the enrolment page does for real people, without the app: the demo's inbox page plays the app."""
     staff.set_password(password)
     staff.save(update_fields=["password"])
-    staff.staticdevice_set.all().delete()
-    TOTPDevice.objects.filter(user=staff).delete()
+    forget_devices(staff)
     return TOTPDevice.objects.create(user=staff, name=DEVICE_NAME, confirmed=True)
 
 
