@@ -18,3 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 urlpatterns += [path("", include(module)) for module in ("accounts.urls", "requests_app.urls") if find_spec(module)]
 if settings.DEMO:
     urlpatterns.append(path("", include("demo.urls")))
+
+handler400 = "requests_app.portal.errors.bad_request"
+handler403 = "requests_app.portal.errors.permission_denied"
+handler404 = "requests_app.portal.errors.not_found"
+handler500 = "requests_app.portal.errors.server_error"

@@ -26,5 +26,6 @@ urlpatterns = [
     path("requests/<str:reference>/sent/", following.sent, name="sent"),
     path("requests/<str:reference>/progress/", following.progress, name="progress"),
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
+    path("requests/<str:reference>/waive/", following.waive, name="waive"),
     path("requests/<str:reference>/package/", following.download, name="download"),
 ]

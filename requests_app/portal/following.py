@@ -1,0 +1,187 @@
+"""Following a request: the list, one request, its progress, the package, withdrawing. Another person's reference is not found."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.people import email_of
+from accounts.signin import SignedIn, customer_required
+from requests_app import cases
+from requests_app.answers import human_answers
+from requests_app.errors import NotAllowed
+from requests_app.lifecycle import TRANSITIONS
+from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
+from requests_app.portal.rights import RIGHTS
+from requests_app.portal.states import STAGES, state_text
+from requests_app.portal.summary import answered_rows
+from requests_app.runs import GO_BEFORE_ERASURE
+from requests_app.timeline import timeline
+
+PAGE_SIZE = 20
+# While one of these holds, something may change without the person: the page asks again by itself.
+MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RUNNING)
+
+
+@customer_required()
+@require_safe
+def my_requests(request: HttpRequest) -> HttpResponse:
+    mine = RightsRequest.objects.filter(customer=_signed_in(request).customer)
+    page = Paginator(mine.order_by("-received_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    cards = [{"case": case, "state": state_text(case), "right": RIGHTS[case.right]} for case in page]
+    return render(request, "portal/requests/list.html", {"page": page, "cards": cards})
+
+
+@customer_required()
+@require_safe
+def sent(request: HttpRequest, reference: str) -> HttpResponse:
+    """The confirmation: the reference, what happens next and when."""
+    case = _mine(request, reference)
+    return render(request, "portal/requests/sent.html", _about(request, case) | {"email": email_of(case.customer)})
+
+
+@customer_required()
+@require_safe
+def one_request(request: HttpRequest, reference: str) -> HttpResponse:
+    case = _mine(request, reference)
+    level = _signed_in(request).level
+    sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
+    about = _about(request, case) | _moving_parts(case)
+    about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
+    about["hidden"] = any(row.hidden for row in about["rows"])
+    return render(request, "portal/requests/one.html", about)
+
+
+@customer_required()
+@require_safe
+def progress(request: HttpRequest, reference: str) -> HttpResponse:
+    """The part of the page that changes: 204 while nothing has, 286 (htmx: stop asking) when nothing will by itself."""
+    case = _mine(request, reference)
+    about = _about(request, case) | _moving_parts(case)
+    if request.GET.get("seen") == about["seen"] and about["moving"]:
+        return HttpResponse(status=204)
+    return render(request, "portal/requests/_moving.html", about, status=200 if about["moving"] else 286)
+
+
+@customer_required()
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
+    case = _mine(request, reference)
+    if case.state == State.WITHDRAWN:
+        return redirect("portal:request", reference)  # done already: once more changes nothing
+    problem = ""
+    if request.method == "POST":
+        try:
+            cases.withdraw_request(request=case, customer=_signed_in(request).customer, now=timezone.now())
+        except NotAllowed as error:
+            problem = str(error)
+            case.refresh_from_db()
+        else:
+            messages.success(request, _("You have withdrawn your request. Nothing more is done about it."))
+            return redirect("portal:request", reference)
+    context = _about(request, case) | {"problem": problem}
+    return render(request, "portal/requests/withdraw.html", context, status=409 if problem else 200)
+
+
+@customer_required(level=2)
+@require_http_methods(["GET", "HEAD", "POST"])
+def waive(request: HttpRequest, reference: str) -> HttpResponse:
+    """Let an erasure go ahead of the person's other open requests (R30)."""
+    case = _mine(request, reference)
+    about = _about(request, case)
+    if not about["waits_for_others"]:
+        return redirect("portal:request", reference)
+    if request.method == "POST":
+        try:
+            cases.waive_waiting(request=case, customer=_signed_in(request).customer, now=timezone.now())
+        except NotAllowed as error:
+            return render(request, "portal/requests/waive.html", about | {"problem": str(error)}, status=409)
+        messages.success(request, _("The erasure no longer waits for your other requests."))
+        return redirect("portal:request", reference)
+    return render(request, "portal/requests/waive.html", about)
+
+
+@customer_required(level=2)
+@require_safe
+def download(request: HttpRequest, reference: str) -> HttpResponse | StreamingHttpResponse:
+    """The package, decrypted as it goes out; nothing of it stays here or in a cache."""
+    from requests_app import delivery
+
+    case = _mine(request, reference)
+    try:
+        content, name, size = delivery.stream_package(request=case, customer=_signed_in(request).customer, now=timezone.now())
+    except NotAllowed as error:
+        messages.warning(request, str(error))
+        return redirect("portal:request", reference)
+    response = StreamingHttpResponse(content, content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if size is not None:
+        response.headers["Content-Length"] = str(size)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _signed_in(request: HttpRequest) -> SignedIn:
+    found: SignedIn = request.signed_in  # type: ignore[attr-defined]
+    return found
+
+
+def _mine(request: HttpRequest, reference: str) -> RightsRequest:
+    """The signed-in person's own request; somebody else's and one that never was are told apart by nobody."""
+    found = (
+        RightsRequest.objects.filter(customer=_signed_in(request).customer, reference=reference.upper())
+        .select_related("customer", "package")
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
+    level = _signed_in(request).level
+    return {
+        "case": case,
+        "right": RIGHTS[case.right],
+        "state": state_text(case),
+        "stages": STAGES,
+        "level": level,
+        "is_open": case.state in OPEN_STATES,
+        "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
+        "must_identify": case.state == State.IDENTIFYING,
+        "package": _package(case),
+        "waits_for_others": _goes_after(case),
+    }
+
+
+def _package(case: RightsRequest) -> Package | None:
+    try:
+        return case.package
+    except Package.DoesNotExist:
+        return None
+
+
+def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
+    """The person's other open requests that this erasure waits for, while it does."""
+    if case.right != Right.ERASURE or case.state not in OPEN_STATES or case.waived_at is not None:
+        return []
+    others = RightsRequest.objects.filter(customer=case.customer, right__in=GO_BEFORE_ERASURE, state__in=OPEN_STATES)
+    return [{"case": other, "right": RIGHTS[other.right]} for other in others.order_by("received_at")]
+
+
+def _moving_parts(case: RightsRequest) -> dict[str, Any]:
+    entries, answers = timeline(case), human_answers(case)
+    package = _package(case)
+    moving = case.state in MOVING or (package is not None and package.state == Package.State.BUILDING)
+    # Everything the fragment shows, as one digest: equal means that there is nothing new to swap in.
+    shown = repr((case.state, case.due_on, package and (package.state, package.size), entries, answers, get_language()))
+    return {"timeline": entries, "answers": answers, "moving": moving, "seen": sha256(shown.encode()).hexdigest()[:16]}
