@@ -5,6 +5,7 @@ One is overdue, one waits for proof of identity, one for a second approval; the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from demo import activity, billing, crm, showcase
 from demo.load import fill_postgres, fill_sqlite
 from demo.people import CUSTOMERS, SEED, populate
+from privacy import maps
 from privacy.models import Recipient
 
 DATASETS = Path(__file__).parent / "datasets"
@@ -57,8 +58,9 @@ def activity_file() -> Path:
     return Path(settings.INSYN_SQLITE_ROOT) / "activity.sqlite3"
 
 
-def datasets() -> list[str]:
-    return [(DATASETS / f"{key}.yml").read_text() for key in KEYS]
+def datasets() -> list[tuple[str, str]]:
+    """(file name, text) of the data maps."""
+    return [(f"demo/datasets/{key}.yml", (DATASETS / f"{key}.yml").read_text()) for key in KEYS]
 
 
 def fill(*, today: date, urls: dict[str, str], customers: int = CUSTOMERS) -> None:
@@ -73,8 +75,6 @@ def fill(*, today: date, urls: dict[str, str], customers: int = CUSTOMERS) -> No
 
 def register(*, urls: dict[str, str], now: datetime) -> None:
     """Register stores, data maps and recipients; what is registered already, unchanged, stays as it is."""
-    from privacy import maps
-
     for recipient in RECIPIENTS:
         Recipient.objects.get_or_create(key=recipient["key"], defaults=recipient)
     maps.load(sources=datasets(), urls=urls, actor="operator:demo", now=now)

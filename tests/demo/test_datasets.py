@@ -9,7 +9,7 @@ from privacy.datamap.model import Dataset
 
 @pytest.fixture(scope="module")
 def maps() -> dict[str, Dataset]:
-    return {dataset.key: dataset for text in stores.datasets() for dataset in parse(text, file="demo.yml")}
+    return {dataset.key: dataset for name, text in stores.datasets() for dataset in parse(text, file=name)}
 
 
 def test_they_read_without_a_warning_and_leave_nothing_undecided(maps: dict[str, Dataset]) -> None:
