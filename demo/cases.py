@@ -77,6 +77,7 @@ def fill_queue(*, now: datetime) -> None:
     if "erasure" in made:
         request = made["erasure"]
         request.refresh_from_db()
+        reason = "Avtalet har upphört. Fakturorna sparas enligt lag."
         with suppress(cases.NotAllowed):  # a store that cannot be searched now leaves the case where it is
             cases.propose_erasure(request=request, acting_user=agent, reason=reason, now=timezone.now())
 
