@@ -144,18 +144,7 @@ class Demo:
         logs = self.directory / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         python = [sys.executable, "-m"]
-        web = [
-            *python,
-            "gunicorn",
-            "config.wsgi",
-            "--bind",
-            f"{HOST}:{port}",
-            "--workers",
-            "2",
-            "--threads",
-            "4",
-            "--no-control-socket",
-        ]
+        web = [*python, "gunicorn", "--config", "config/gunicorn.py", "config.wsgi", "--bind", f"{HOST}:{port}", "--workers", "2"]
         celery = [*python, "celery", "-A", "config"]
         beat = [*celery, "beat", "--loglevel", "INFO", "--pidfile=", "--schedule", str(self.directory / "beat")]
         self.children = [

@@ -1,6 +1,7 @@
 """What operators' machines ask (alive, ready, metrics), the request log, and what every template knows."""
 
 import hmac
+import os
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.views.decorators.http import require_safe
+from prometheus_client import multiprocess
 
 log = structlog.get_logger("insyn.request")
 
@@ -35,6 +37,17 @@ class RequestLogMiddleware:
         route = request.resolver_match.route if request.resolver_match else None
         log.info("request", method=method, route=route, status=response.status_code, milliseconds=round(seconds * 1000))
         return response
+
+
+class ProbeMiddleware:
+    """Answers probes before anything else looks at the request: they come from inside, by whatever host name, without TLS."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        probe = PROBES.get(request.path_info)
+        return probe(request) if probe else self.get_response(request)
 
 
 @require_safe
@@ -75,7 +88,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
         settings.INSYN_METRICS_TOKEN and hmac.compare_digest(given, f"Bearer {settings.INSYN_METRICS_TOKEN}".encode())
     ):
         return HttpResponseForbidden("Set INSYN_METRICS_TOKEN and send it as a bearer token.\n", content_type="text/plain")
-    return HttpResponse(prometheus_client.generate_latest(), content_type=prometheus_client.CONTENT_TYPE_LATEST)
+    registry = prometheus_client.REGISTRY
+    if (
+        "PROMETHEUS_MULTIPROC_DIR" in os.environ
+    ):  # the web's processes tell their numbers to each other there (config/gunicorn.py)
+        registry = prometheus_client.CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return HttpResponse(prometheus_client.generate_latest(registry), content_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+
+PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
 
 def company(request: HttpRequest) -> dict[str, object]:

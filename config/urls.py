@@ -3,17 +3,13 @@
 from importlib.util import find_spec
 
 from django.conf import settings
-from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from config import ops
+from accounts.staff_site import staff_site
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", ops.healthz),
-    path("readyz", ops.readyz),
-    path("metrics", ops.metrics),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("admin/", admin.site.urls),
+    path("admin/", staff_site.urls),
 ]
 urlpatterns += [path("", include(module)) for module in ("accounts.urls", "requests_app.urls") if find_spec(module)]
 if settings.DEMO:

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -90,6 +91,11 @@ def servers(base):
 
 def is_private(path: Path) -> bool:
     return stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def copy_installation(to: Path) -> Path:
@@ -338,7 +344,7 @@ def test_without_any_redis_server_fakeredis_answers(base):
     try:
         import redis
 
-        wait_until(path.exists)
+        wait_until(lambda: listens(path))
         with redis.Redis.from_url(f"unix://{path}?db=0") as one, redis.Redis.from_url(f"unix://{path}?db=0") as other:
             one.set("a", "1")
             assert other.get("a") == b"1"
