@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
@@ -16,17 +19,24 @@ PORTABLE_SOURCES = ("provided", "observed")
 
 def columns(collection: Collection) -> tuple[Column, ...]:
     """Every column with a label and an explanation in all languages: the map's own words, else those of its category."""
-    return tuple(_column(field) for field in collection.fields.values())
+    found = [_column(field) for field in collection.fields.values()]
+    names = Counter(column.label.get("en") for column in found)
+    # Two columns of one category would look alike: the column's own name tells them apart.
+    return tuple(column if names[column.label.get("en")] == 1 else replace(column, label=_told_apart(column)) for column in found)
 
 
 def _column(field: Field) -> Column:
     name, sentence = vocabulary.category_words(field.categories)
-    technical = not field.personal
-    label = dict(field.label) or dict.fromkeys(vocabulary.LANGUAGES, vocabulary.readable(field.name))
-    explanation = vocabulary.in_all_languages(sentence)
-    if not technical and not field.label:
-        label = {language: f"{text} ({field.name})" for language, text in vocabulary.in_all_languages(name).items()}
-    return Column(field.name, label, field.categories, explanation)
+    words = (
+        vocabulary.in_all_languages(name)
+        if field.personal
+        else dict.fromkeys(vocabulary.LANGUAGES, vocabulary.readable(field.name))
+    )
+    return Column(field.name, dict(field.label) or words, field.categories, vocabulary.in_all_languages(sentence))
+
+
+def _told_apart(column: Column) -> dict[str, str]:
+    return {language: f"{text} ({column.name})" for language, text in column.label.items()}
 
 
 def label(collection: Collection) -> dict[str, str]:
@@ -104,4 +114,7 @@ def retention_words(dataset: Dataset, collection: Collection, language: str) -> 
 
 def keep_words(dataset: Dataset, collection: Collection, keep: Keep, language: str) -> dict[str, str]:
     counted = _counted(dataset, collection, keep, language)
-    return {"basis": keep.basis, "text": _("Some of it is kept longer: %(period)s (%(law)s).") % {"period": counted, "law": keep.basis}}
+    return {
+        "basis": keep.basis,
+        "text": _("Some of it is kept longer: %(period)s (%(law)s).") % {"period": counted, "law": keep.basis},
+    }

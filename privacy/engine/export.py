@@ -30,7 +30,7 @@ from privacy.engine.spool import Spool
 
 SHOWN_ROWS = 1000
 _BATCH_BYTES = 512 * 1024  # aimed at; rows are counted out by the size of those before them
-_FIRST_BATCH, _LARGEST_BATCH = 50, 2000
+_FIRST_BATCH, _LARGEST_BATCH, _LOOK_EVERY = 50, 2000, 32
 _MODE = 0o100600
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # Windows cannot make files of these names
 
@@ -178,13 +178,23 @@ def encoded(rows: Iterable[Sequence[Any]], encoder: RowEncoder) -> Iterator[tupl
     """The rows in batches of about the same number of bytes, each with its JSON and its CSV."""
     iterator, size = iter(rows), _FIRST_BATCH
     try:
-        while batch := list(islice(iterator, size)):
+        while batch := _take(iterator, size):
             objects, lines = encoder.batch(batch)
             yield batch, objects, lines
             size = max(1, min(_LARGEST_BATCH, 4 * size, _BATCH_BYTES * len(batch) // (len(objects) or 1)))
     finally:
         if close := getattr(iterator, "close", None):
             close()  # a generator over a cursor closes the cursor now, not when it is collected
+
+
+def _take(iterator: Iterator[Sequence[Any]], size: int) -> list[Sequence[Any]]:
+    """The next rows: `size` of them, or fewer when they turn out to be much larger than those before."""
+    batch: list[Sequence[Any]] = []
+    weight = 0
+    while len(batch) < size and weight < _BATCH_BYTES and (some := list(islice(iterator, min(_LOOK_EVERY, size - len(batch))))):
+        batch += some
+        weight += sum(len(value) for row in some for value in row if type(value) is str or type(value) is bytes)
+    return batch
 
 
 def _document(value: Any) -> bytes:
