@@ -33,7 +33,7 @@ LOGINS = (
     Login("ingrid.isaksson@example.com", "Ingrid Isaksson", _("shares a telephone with Ivar Isaksson: a shared identity")),
     Login("klara.kvist@example.com", "Klara Kvist", _("also in a forgotten table that no map names: the residue scan finds it")),
     Login("lars.lund@example.com", "Lars Lund", _("has a very busy web site: many thousand rows of history")),
-    Login("nobody@example.com", "—", _("is in no store: “nothing found under these identities”")),
+    Login("nobody@example.com", "", _("is in no store: “nothing found under these identities”")),
 )  # fmt: skip
 
 
