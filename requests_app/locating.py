@@ -16,6 +16,7 @@ from privacy import actions, audit
 from privacy.actions import Finding
 from requests_app import doorbell
 from requests_app.backoff import backoff
+from requests_app.blame import where
 from requests_app.closing import settle
 from requests_app.leases import claim_locating, mine
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
@@ -53,7 +54,7 @@ def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
             _locate([run for run in runs if run.subject < halfway], clock)
             _locate([run for run in runs if run.subject >= halfway], clock)
             return
-        log.exception("locating_stopped", runs=[run.pk for run in runs])
+        log.error("locating_stopped", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         found = _everywhere(runs, Finding("stopped", error=type(error).__name__))
     _write(runs, found, fingerprints, clock())
 

@@ -18,6 +18,7 @@ from accounts.people import person_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
 from requests_app import doorbell
+from requests_app.blame import where
 from requests_app.closing import settle
 from requests_app.leases import STOPPED_AFTER, Lease, LeaseLost, claim_batch, claim_package, executable, locatable, subject_locks
 from requests_app.locating import locate_due
@@ -103,14 +104,14 @@ def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
     except DatabaseError:
         raise  # our own database: nothing can be written down; the lease ends and somebody tries again
     except RESOURCES as error:
-        log.exception("batch_put_back", runs=[run.pk for run in runs])
+        log.error("batch_put_back", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _later(runs, type(error).__name__, lease, clock)
     except Exception as error:
         if len(runs) > 1:
             _run(runs[: len(runs) // 2], lease, clock)
             _run(runs[len(runs) // 2 :], lease, clock)
         else:
-            log.exception("run_stopped", run=runs[0].pk)
+            log.error("run_stopped", run=runs[0].pk, error=type(error).__name__, at=where(error))
             _stop(runs, type(error).__name__, lease, clock)
     else:
         silence = RunOutcome("blocked", reason="the engine gave no answer for this case")
@@ -152,10 +153,10 @@ def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
     except DatabaseError:
         raise
     except RESOURCES as error:
-        log.exception("package_put_back", runs=[run.pk for run in runs])
+        log.error("package_put_back", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _later(runs, type(error).__name__, lease, clock)
     except Exception as error:
-        log.exception("package_stopped", runs=[run.pk for run in runs])
+        log.error("package_stopped", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _stop(runs, type(error).__name__, lease, clock)
     else:
         _report(runs, _package_outcomes(runs, answers), lease, clock)

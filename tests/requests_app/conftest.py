@@ -1,0 +1,112 @@
+"""An engine that answers as it is told, so that cases can be led without any database behind their stores."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from privacy import actions
+from privacy.actions import Finding, Person, RunItem, RunOutcome
+from requests_app import doorbell
+from tests.factories import NOW
+from tests.mailbox import Mailbox
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> datetime:
+        self.now += timedelta(**by)
+        return self.now
+
+
+class FakeEngine:
+    """What privacy.actions answers in these tests; every call is kept."""
+
+    def __init__(self) -> None:
+        self.rows = 3
+        self.counts: dict[str, dict[str, Any]] = {}  # per store, instead of one collection with `rows` rows
+        self.nothing_in: set[str] = set()
+        self.down: set[str] = set()
+        self.digest = "d1"
+        self.find_error: Callable[[Person], Exception | None] = lambda person: None
+        self.on_execute: Callable[[str, RunItem], RunOutcome | Exception | None] = lambda store_key, item: None
+        self.state: dict[str, Any] = defaultdict(lambda: None)
+        self.finds: list[dict[str, Any]] = []
+        self.executions: list[dict[str, Any]] = []
+        self.beats = 0
+
+    def find(
+        self, people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Finding]]:
+        self.finds.append({"people": [person.ref for person in people], "right": right, "stores": list(store_keys or [])})
+        for person in people:
+            if error := self.find_error(person):
+                raise error
+        return {person.ref: {key: self._finding(key) for key in store_keys or []} for person in people}
+
+    def _finding(self, key: str) -> Finding:
+        if key in self.down:
+            return Finding("unreachable", error=f"{key} cannot be reached")
+        if key in self.nothing_in:
+            return Finding("nothing", digest=self.digest, dataset_version=1)
+        counts = self.counts.get(key) or {
+            "customer": {"rows": self.rows, "contested": 0, "others": 0, "erase": {"delete": self.rows}}
+        }
+        return Finding("found", counts=counts, plan={"links": [1, 2]}, digest=self.digest, dataset_version=1)
+
+    def execute(
+        self, *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
+    ) -> dict[str, RunOutcome]:
+        self.executions.append({"store": store_key, "right": right, "cases": [item.case for item in items], "items": list(items)})
+        answers = {}
+        for item in items:
+            for _ in range(self.beats):
+                heartbeat()
+            outcome = self.on_execute(store_key, item)
+            if isinstance(outcome, Exception):
+                raise outcome
+            done = RunOutcome(
+                "done", report={"collections": {"customer": {"rows": 3, "deleted": 3}}}, state=self.state[store_key]
+            )
+            answers[item.case] = outcome or done
+        return answers
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine()
+    monkeypatch.setattr(actions, "find", fake.find)
+    monkeypatch.setattr(actions, "execute", fake.execute)
+    return fake
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def mailbox(settings: Any) -> Iterator[list[Any]]:
+    settings.INSYN_EMAIL_MESSENGER = settings.INSYN_SMS_MESSENGER = "tests.mailbox.Mailbox"
+    Mailbox.kept.clear()
+    yield Mailbox.kept
+    Mailbox.kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The bells that were rung after commit, instead of messages to a broker."""
+    rung: list[str] = []
+    monkeypatch.setattr(doorbell, "ring_now", rung.append)
+    return rung
