@@ -116,7 +116,7 @@ class StaffAdmin(DeskAdmin):
             "will_happen": [
                 _("An account is made with these roles."),
                 _("A one-time password and a one-time code are sent to the address. They work for seven days."),
-                _("With them your colleague chooses a password and sets up an authenticator app; until then the desk stays closed."),
+                _("With them your colleague chooses a password and sets up an authenticator app. Until then the desk is closed."),
             ],
         }
         return self.page(request, "admin/confirm.html", context)
@@ -155,7 +155,13 @@ class Change:
     """One change of an account: what it is called, what it does in words, and the function that does it."""
 
     def __init__(
-        self, label: Any, will_happen: list[Any], done: Any, perform: Callable[..., Any], form: type[forms.Form] = forms.Form, tone: str = "primary"
+        self,
+        label: Any,
+        will_happen: list[Any],
+        done: Any,
+        perform: Callable[..., Any],
+        form: type[forms.Form] = forms.Form,
+        tone: str = "primary",
     ) -> None:
         self.label, self.will_happen, self.done, self.form, self.tone = label, will_happen, done, form, tone
         self.perform = perform
@@ -184,7 +190,7 @@ CHANGES = {
         _("Deactivate the account"),
         [
             _("Nobody can sign in with this account, and its sessions end at once."),
-            _("The account stays, as the name behind past decisions. Cases assigned to it stay assigned until somebody takes them."),
+            _("The account stays, as the name behind past decisions. Cases assigned to it stay so until somebody takes them."),
         ],
         _("The account was deactivated."),
         lambda staff, user, data: business.deactivate_staff(staff=staff, acting_user=user, now=timezone.now()),
@@ -205,6 +211,9 @@ def _send(request: HttpRequest, invitation: business.Invitation | None) -> None:
     try:
         send_invitation(invitation, sign_in_url=request.build_absolute_uri(reverse("admin:login")))
     except DeliveryFailed:
-        messages.error(request, _("The invitation did not leave: the mail server did not take it. Reset the second factor to send a new one."))
+        messages.error(
+            request,
+            _("The invitation did not leave: the mail server did not take it. Reset the second factor to send a new one."),
+        )
     else:
         messages.success(request, _("The invitation was sent."))

@@ -66,8 +66,8 @@ class DeskAdmin(_ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [
             path("", self.admin_site.admin_view(self.changelist_view), name=self.url_name("changelist")),
-            *self.more_urls(),
             path("<int:object_id>/change/", self.view(self.record_view), name=self.url_name("change")),
+            *self.more_urls(),
         ]
 
     def more_urls(self) -> list[URLPattern]:

@@ -54,6 +54,7 @@ TABLE: dict[str, Rule] = {
     "request.resume": _rule(_("Start a stopped run again"), _CASE_STAFF),
     "request.tell_before_lifting": _rule(_("Tell the customer before a restriction is lifted"), _CASE_STAFF),
     "request.lift": _rule(_("Lift a restriction"), {APPROVER}),
+    "request.report_task": _rule(_("Report that a task outside the system is done"), _CASE_STAFF),
     # What is held and where. No person appears here.
     "store.see": _rule(_("See data stores, data maps and purges"), _MAP_READERS),
     "map.confirm": _rule(_("Confirm what a data map only assumed"), {ENGINEER}),

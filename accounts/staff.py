@@ -32,7 +32,9 @@ class Invitation:
     code: str
 
 
-def invite_staff(*, email: str, roles: Iterable[str], name: str = "", actor: str, now: datetime) -> tuple[Staff, Invitation | None]:
+def invite_staff(
+    *, email: str, roles: Iterable[str], name: str = "", actor: str, now: datetime
+) -> tuple[Staff, Invitation | None]:
     """Make or complete the account. Answers the invitation, or None for somebody who has a second factor already.
 
     Run again for somebody who has not enrolled, it makes a new invitation and the old one stops working.
@@ -49,7 +51,9 @@ def invite_staff(*, email: str, roles: Iterable[str], name: str = "", actor: str
         _give_roles(staff, roles)
         invitation = None if is_enrolled(staff) else _new_invitation(staff)
         action = "staff.invited" if invitation else "staff.roles_set"
-        audit.record(chain=SYSTEM, actor=actor, action=action, payload={"staff": staff.pk, "roles": roles, "new": created}, now=now)
+        audit.record(
+            chain=SYSTEM, actor=actor, action=action, payload={"staff": staff.pk, "roles": roles, "new": created}, now=now
+        )
     return staff, invitation
 
 

@@ -28,7 +28,8 @@ class StaffSignInForm(AuthenticationForm):
     """E-mail, password and a code. A TOTP code signs in; an invitation code only opens the enrolment page (`enrolling`)."""
 
     username = forms.EmailField(
-        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username", "maxlength": 254})
+        label=_("E-mail address"),
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username", "maxlength": 254}),
     )
     otp_token = forms.CharField(
         label=_("Code"),
@@ -36,7 +37,7 @@ class StaffSignInForm(AuthenticationForm):
         help_text=_("Six digits from your authenticator app. On your first visit: the code of your invitation."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "none"}),
     )
-    error_messages = {**AuthenticationForm.error_messages, "invalid_login": WRONG, "inactive": WRONG}  # noqa: RUF012
+    error_messages = {**AuthenticationForm.error_messages, "invalid_login": WRONG, "inactive": WRONG}
     enrolling = False
 
     def clean(self) -> dict[str, Any]:

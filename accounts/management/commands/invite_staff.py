@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", metavar="EMAIL")
-        parser.add_argument("--role", action="append", required=True, choices=Role.values, dest="roles", help="may be given several times")
+        parser.add_argument(
+            "--role", action="append", required=True, choices=Role.values, dest="roles", help="may be given several times"
+        )
         parser.add_argument("--name", default="", help="given name and surname")
         parser.add_argument("--site", default="", metavar="URL", help="where the desk is reached, for the message (https://…)")
 
@@ -54,5 +56,7 @@ class Command(BaseCommand):
         try:
             send_invitation(invitation, sign_in_url=host + reverse("admin:login"))
         except DeliveryFailed as error:
-            raise CommandError(f"The account is there, but the invitation did not leave: {error}. Then run this command again.") from None
+            raise CommandError(
+                f"The account is there, but the invitation did not leave: {error}. Then run this command again."
+            ) from None
         self.stdout.write("The invitation was sent to the person's own address.")

@@ -1,0 +1,139 @@
+"""What was found and what happens to it, as tables for the case's page: per store and collection, counts and no values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from requests_app.desk.due import Badge, day
+from requests_app.desk.standing import Standing, rows_in_words
+from requests_app.desk.words import CATEGORY_NAMES, CONTESTED_WORDS
+from requests_app.models import Right, RunState, StoreRun
+
+RUN_TONES = {
+    RunState.DONE: "ok",
+    RunState.BLOCKED: "bad",
+    RunState.FAILED: "warn",
+    RunState.RUNNING: "info",
+    RunState.QUEUED: "info",
+    RunState.LOCATING: "info",
+}
+DONE_KEYS = (
+    "exported",
+    "changed",
+    "restricted",
+    "lifted",
+    "objected",
+    "deleted",
+    "anonymized",
+    "pinned",
+    "remaining",
+    "withheld",
+    "mismatched",
+)
+
+
+@dataclass(frozen=True)
+class Collection:
+    name: str
+    rows: int
+    categories: list[str]
+    contested: int
+    others: int
+    choice: str
+    planned: list[str]
+    done: list[str]
+
+
+@dataclass(frozen=True)
+class StorePart:
+    run: StoreRun
+    state: Badge
+    collections: list[Collection]
+    residue: list[str]
+    restart: bool
+
+
+def store_parts(standing: Standing) -> list[StorePart]:
+    restartable = {run.pk for run in standing.can_be_restarted}
+    return [_part(run, standing, run.pk in restartable) for run in standing.runs]
+
+
+def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
+    finding: Mapping[str, Any] = run.finding or {}
+    report: Mapping[str, Any] = (run.report or {}).get("collections") or {}
+    names = [*finding, *(name for name in report if name not in finding)]
+    erasing = standing.request.right == Right.ERASURE
+    return StorePart(
+        run=run,
+        state=Badge(RUN_TONES.get(RunState(run.state), "plain"), str(run.get_state_display())),
+        collections=[_collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing) for name in names],
+        residue=[_residue(item) for item in (run.report or {}).get("residue") or []],
+        restart=restart,
+    )
+
+
+def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], run: StoreRun, erasing: bool) -> Collection:
+    choice = run.choices.get(name)
+    return Collection(
+        name=name,
+        rows=found.get("rows") or 0,
+        categories=[
+            f"{CATEGORY_NAMES.get(key, key)} ({len(fields)})" for key, fields in (found.get("categories") or {}).items() if fields
+        ],
+        contested=found.get("contested") or 0,
+        others=found.get("others") or 0,
+        choice=str(CONTESTED_WORDS.get(choice, choice)) if choice else "",
+        planned=_planned(found.get("erase") or {}) if erasing else [],
+        done=_done(done),
+    )
+
+
+def _planned(erase: Mapping[str, Any]) -> list[str]:
+    words = {
+        "delete": _("delete %(rows)s"),
+        "anonymize": _("anonymize %(rows)s"),
+        "pinned": _("anonymize %(rows)s that others' rows point at"),
+        "contested": _("wait for a decision on %(rows)s"),
+        "undecided": _("undecided in the data map: %(rows)s"),
+    }
+    lines = [text % {"rows": rows_in_words(erase[key])} for key, text in words.items() if erase.get(key)]
+    return lines + [_kept(item) for item in erase.get("kept") or []]
+
+
+def _kept(kept: Mapping[str, Any]) -> str:
+    until = day(date.fromisoformat(kept["until"])) if kept.get("until") else _("a date that is not known yet")
+    return _("keep %(rows)s until %(until)s: %(basis)s") % {
+        "rows": rows_in_words(kept.get("rows") or 0),
+        "until": until,
+        "basis": kept.get("basis", ""),
+    }
+
+
+def _done(done: Mapping[str, Any]) -> list[str]:
+    words = {
+        "exported": _("%(rows)s in the package"),
+        "changed": _("%(rows)s corrected"),
+        "restricted": _("%(rows)s restricted"),
+        "lifted": _("%(rows)s free again"),
+        "objected": _("marketing stopped for %(rows)s"),
+        "deleted": _("%(rows)s deleted"),
+        "anonymized": _("%(rows)s anonymized"),
+        "pinned": _("%(rows)s anonymized, since others' rows point at them"),
+        "remaining": _("%(rows)s remaining"),
+        "withheld": _("%(rows)s withheld"),
+        "mismatched": _("%(rows)s not changed: they held something else"),
+    }
+    lines = [words[key] % {"rows": rows_in_words(done[key])} for key in DONE_KEYS if isinstance(done.get(key), int) and done[key]]
+    return lines + [_kept(item) for item in done.get("kept") or []]
+
+
+def _residue(item: Mapping[str, Any]) -> str:
+    return _("%(rows)s in %(column)s still name the person") % {
+        "rows": rows_in_words(item.get("rows") or 0),
+        "column": item.get("column", ""),
+    }

@@ -1,0 +1,154 @@
+"""Proof: the audit log and its verification, restrictions, the suppression list, the ledger of erasures. All read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.desk import DeskAdmin, refuse_unless
+from accounts.staff_site import staff_site
+from privacy import audit
+from privacy.models import AuditEvent, LedgerEntry, Restriction, Suppression
+from requests_app.desk.trail import WORDS, actor_in_words, compact, staff_names
+
+MOST_PROBLEMS = 200
+
+
+class ChainFilter(admin.SimpleListFilter):
+    title = _("chain")
+    parameter_name = "chain"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        chosen = request.GET.get(self.parameter_name, "")
+        return [(audit.SYSTEM, _("system"))] + ([(chosen, chosen)] if chosen and chosen != audit.SYSTEM else [])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(chain=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEvent, site=staff_site)
+class AuditAdmin(DeskAdmin):
+    see = "audit.see"
+    intro = _("Everything that happened, in one hash chain per case and one for the system. Nothing here names a data subject.")
+    change_list_template = "admin/audit_list.html"
+    page_template = "admin/audit_event.html"
+    list_display = ("at", "chain_link", "seq", "what", "who", "payload_text")
+    list_display_links = ("at",)
+    list_filter = (ChainFilter,)
+    ordering = ("-at", "-pk")
+    sortable_by = ("at",)
+    list_per_page = 100
+
+    def more_urls(self) -> list[URLPattern]:
+        return [path("verify/", self.view(self.verify_view), name=self.url_name("verify"))]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        # One query for all names on the page; kept for this request's rows only.
+        names = staff_names(event.actor for event in changelist.result_list)
+        for event in changelist.result_list:
+            event.who_in_words = actor_in_words(event.actor, names)
+        return changelist
+
+    @admin.display(description=_("chain"))
+    def chain_link(self, event: AuditEvent) -> str:
+        return event.chain
+
+    @admin.display(description=_("what"))
+    def what(self, event: AuditEvent) -> str:
+        return str(WORDS.get(event.action, event.action))
+
+    @admin.display(description=_("who"))
+    def who(self, event: Any) -> str:
+        return str(event.who_in_words)
+
+    @admin.display(description=_("details"))
+    def payload_text(self, event: AuditEvent) -> str:
+        return compact(event.payload)
+
+    def page_context(self, request: HttpRequest, record: AuditEvent) -> dict[str, Any]:
+        return {
+            "title": _now("Event %(seq)d of %(chain)s") % {"seq": record.seq, "chain": record.chain},
+            "what": self.what(record),
+            "who": actor_in_words(record.actor, staff_names([record.actor])),
+            "payload": compact(record.payload),
+        }
+
+    def verify_view(self, request: HttpRequest) -> HttpResponse:
+        """Walk every chain and checkpoint now. It changes nothing, but it takes time: by POST, so that no crawler starts it."""
+        refuse_unless(request, self.see)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        chain = request.POST.get("chain") or None
+        problems = audit.verify(None if chain is None else [chain])
+        if problems:
+            messages.error(request, _now("The audit log does not verify."))
+        context = {
+            "title": _now("Verification of the audit log"),
+            "chain": chain,
+            "problems": problems[:MOST_PROBLEMS],
+            "count": len(problems),
+            "events": AuditEvent.objects.filter(**({"chain": chain} if chain else {})).count(),
+            "at": timezone.now(),
+            "back": self.url("changelist"),
+            "back_label": _now("Audit log"),
+        }
+        return self.page(request, "admin/audit_verified.html", context)
+
+
+class RecordAdmin(DeskAdmin):
+    see = "record.see"
+
+
+@admin.register(Restriction, site=staff_site)
+class RestrictionAdmin(RecordAdmin):
+    intro = _("Restricted processing per case and store (Art. 18). What was replaced is kept encrypted and is not shown.")
+    list_display = ("case", "store", "ground", "set_at", "told_at", "lifted_at")
+    list_filter = ("store", ("lifted_at", admin.EmptyFieldListFilter))
+    ordering = ("-set_at", "-pk")
+    sortable_by = ("set_at", "lifted_at")
+    page_fields = ("case", "store", "ground", "set_at", "told_at", "lifted_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("store").defer("state", "store__url", "store__read_url")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "lifted_at__isempty" or super().lookup_allowed(lookup, value, request)
+
+    def page_context(self, request: HttpRequest, record: Restriction) -> dict[str, Any]:
+        return {"title": _now("Restriction in %(case)s") % {"case": record.case}}
+
+
+@admin.register(Suppression, site=staff_site)
+class SuppressionAdmin(RecordAdmin):
+    intro = _("Identities that get no marketing (Art. 21(3)), as keyed hashes: an identity can be looked up here, never read.")
+    list_display = ("number", "kind", "since", "lookup_key")
+    list_filter = ("kind",)
+    ordering = ("-since", "-pk")
+    sortable_by = ("since",)
+    page_fields = ("number", "kind", "since", "lookup", "lookup_key")
+
+    @admin.display(description=_("number"))
+    def number(self, row: Suppression) -> int:
+        return row.pk
+
+
+@admin.register(LedgerEntry, site=staff_site)
+class LedgerAdmin(RecordAdmin):
+    intro = _("What was erased, as keyed hashes, so that a restored backup is erased again. Entries end with the backup horizon.")
+    list_display = ("number", "case", "store_key", "kind", "field", "erased_at", "expires_on")
+    list_filter = ("kind", "store_key")
+    ordering = ("-erased_at", "-pk")
+    sortable_by = ("erased_at", "expires_on")
+    page_fields = ("number", "case", "store_key", "kind", "field", "lookup", "lookup_key", "erased_at", "expires_on")
+
+    @admin.display(description=_("number"))
+    def number(self, row: LedgerEntry) -> int:
+        return row.pk

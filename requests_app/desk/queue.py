@@ -1,0 +1,167 @@
+"""The queue: every case as one line without personal data, what needs me first, then by due date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, Prefetch, Q, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.desk import DeskAdmin
+from accounts.models import Staff
+from requests_app.desk import reads
+from requests_app.desk.due import Badge, day, due_badge
+from requests_app.models import RightsRequest, RunState, State, StoreRun
+
+# What a line shows; the encrypted columns stay where they are.
+COLUMNS = ("reference", "right", "state", "identity_level", "due_on", "paused_at", "closed_at", "source")
+COLUMNS += ("assignee__first_name", "assignee__last_name", "assignee__email")
+
+TONES = {State.BLOCKED: "bad", State.PROPOSED: "warn", State.IDENTIFYING: "info", State.TRIAGE: "info", State.RECEIVED: "info"}
+
+
+def state_badge(request: RightsRequest) -> Badge:
+    return Badge(TONES.get(State(request.state), "plain"), str(request.get_state_display()))
+
+
+def name_of(staff: Staff | None) -> str:
+    return (staff.get_full_name() or staff.email) if staff else ""
+
+
+class ShowFilter(admin.SimpleListFilter):
+    title = _("show")
+    parameter_name = "show"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("closed", _("Closed")), ("all", _("Open and closed"))]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": _("Open")}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        return queryset.exclude(reads.OPEN) if self.value() == "closed" else queryset.filter(reads.OPEN)
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """A filter whose every choice is a named condition of `reads`."""
+
+    def conditions(self, user: Any) -> dict[str, tuple[Any, Q]]:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(key, label) for key, (label, _condition) in self.conditions(request.user).items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.conditions(request.user).get(self.value() or "")
+        return queryset.filter(chosen[1]) if chosen else queryset
+
+
+class WhoseFilter(ConditionFilter):
+    title = _("whose")
+    parameter_name = "whose"
+
+    def conditions(self, user: Any) -> dict[str, tuple[Any, Q]]:
+        return {
+            "needs-me": (_("Needs me"), reads.needs(user)),
+            "mine": (_("Assigned to me"), Q(assignee=user)),
+            "nobody": (_("Assigned to nobody"), Q(assignee=None)),
+            "approval": (_("Waiting for my approval"), reads.awaiting_approval_by(user)),
+        }
+
+
+class DueFilter(ConditionFilter):
+    title = _("due")
+    parameter_name = "due"
+
+    def conditions(self, user: Any) -> dict[str, tuple[Any, Q]]:
+        today = timezone.localdate()
+        return {
+            "overdue": (_("Overdue"), reads.overdue(today)),
+            "soon": (_("Within 7 days"), reads.due_soon(today)),
+            "paused": (_("Clock paused"), Q(paused_at__isnull=False)),
+        }
+
+
+class RunsFilter(ConditionFilter):
+    title = _("runs")
+    parameter_name = "runs"
+
+    def conditions(self, user: Any) -> dict[str, tuple[Any, Q]]:
+        return {"stopped": (_("A store has stopped"), reads.stopped())}
+
+
+class PersonFilter(admin.SimpleListFilter):
+    """Set by the search for an identity: opaque customer references, never the identity itself."""
+
+    title = _("person")
+    parameter_name = "person"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        value = request.GET.get(self.parameter_name)
+        return [(value, _("found by identity"))] if value else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(customer__public_id__in=self.value().split(",")[:20]) if self.value() else queryset
+
+
+class Queue(DeskAdmin):
+    """The list; `requests_app.desk.cases` adds the pages behind it."""
+
+    see = "request.see"
+    change_list_template = "admin/queue.html"
+    list_display = ("ref", "right", "state_text", "due", "level", "stores_done", "assigned_to")
+    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", "right", RunsFilter, "source", PersonFilter)
+    sortable_by = ("right", "state_text", "due", "level")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RightsRequest]:
+        runs = StoreRun.objects.only("request_id", "state").order_by()
+        turn = Case(When(reads.needs(request.user), then=Value(0)), default=Value(1))  # type: ignore[arg-type]
+        found = RightsRequest.objects.select_related("assignee").only(*COLUMNS)
+        return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(turn=turn)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if request.GET.get(ShowFilter.parameter_name):
+            return ("-closed_at", "due_on", "pk")
+        return ("turn", "due_on", "pk")
+
+    @admin.display(description=_("reference"))
+    def ref(self, request: RightsRequest) -> SafeString:
+        return format_html('<span class="ref">{}</span>', request.reference)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_text(self, request: RightsRequest) -> Badge:
+        return state_badge(request)
+
+    @admin.display(description=_("due"), ordering="due_on")
+    def due(self, request: RightsRequest) -> SafeString:
+        badge = due_badge(request, timezone.localdate())
+        return format_html(
+            '{} <span class="quiet small">{}</span>',
+            badge,
+            day(request.due_on if request.closed_at is None else request.closed_at),
+        )
+
+    @admin.display(description=_("identity"), ordering="identity_level")
+    def level(self, request: RightsRequest) -> str:
+        return _("level %(level)d") % {"level": request.identity_level}
+
+    @admin.display(description=_("stores done"))
+    def stores_done(self, request: RightsRequest) -> str | SafeString:
+        states = [run.state for run in request.runs.all()]
+        if not states:
+            return "–"
+        text = f"{states.count(RunState.DONE)}/{len(states)}"
+        stops = states.count(RunState.BLOCKED)
+        return format_html("{} {}", text, Badge("bad", str(_("stopped")))) if stops else text
+
+    @admin.display(description=_("assigned to"))
+    def assigned_to(self, request: RightsRequest) -> str:
+        return name_of(request.assignee) or "–"

@@ -1,0 +1,205 @@
+"""What a step asks for before it is taken. Every form knows the case's standing; reasons are for the person or for the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Role, Staff
+from accounts.people import person_of
+from accounts.roles import TABLE
+from privacy import actions
+from requests_app.cases import CONTESTED_ANSWERS
+from requests_app.desk.queue import name_of
+from requests_app.desk.standing import Standing, contested_in, short_code
+from requests_app.desk.words import CONTESTED_WORDS
+from requests_app.intake import HIGHEST_LEVEL
+from requests_app.models import Right
+from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
+from requests_app.portal.masks import mask
+
+WORDS = forms.Textarea(attrs={"rows": 5})
+
+
+class StepForm(forms.Form):
+    """Nothing to fill in but the confirmation itself."""
+
+    def __init__(self, *args: Any, standing: Standing, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.standing = standing
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Fit the fields to the case."""
+
+
+class AssignForm(StepForm):
+    assignee = forms.ChoiceField(label=_("Assign to"), required=False)
+
+    def prepare(self) -> None:
+        roles = [role.value for role in Role if role in TABLE["request.assign"].roles]
+        staff = (
+            Staff.objects.filter(is_active=True, groups__name__in=roles).distinct().order_by("first_name", "last_name", "email")
+        )
+        self.colleagues = {str(person.pk): person for person in staff}
+        names = [
+            (key, _("%(name)s (you)") % {"name": name_of(p)} if p == self.standing.user else name_of(p))
+            for key, p in self.colleagues.items()
+        ]
+        self.fields["assignee"].choices = [*names, ("", _("nobody"))]  # type: ignore[attr-defined]
+        self.fields["assignee"].initial = str(self.standing.user.pk)
+
+    def person(self) -> Staff | None:
+        return self.colleagues.get(self.cleaned_data["assignee"])
+
+
+class IdentityForm(StepForm):
+    level = forms.TypedChoiceField(
+        label=_("Identity level"),
+        coerce=int,
+        choices=[(1, _("1 – the mailbox or telephone is this person's")), (2, _("2 – a second proof: this is the person"))],
+        widget=forms.RadioSelect,
+    )
+    note = forms.CharField(
+        label=_("What you accepted as proof"),
+        widget=WORDS,
+        help_text=_(
+            "Write what you saw and how you checked it, such as a call back to a number in our records. Do not copy numbers of "
+            "identity documents here."
+        ),
+    )
+
+    def prepare(self) -> None:
+        self.fields["level"].initial = min(HIGHEST_LEVEL, max(1, self.standing.needed_level))
+
+
+class DoubtForm(StepForm):
+    doubt = forms.CharField(
+        label=_("Why you doubt who this is"),
+        widget=WORDS,
+        help_text=_("Art. 12(6): more proof may be asked for only on reasonable doubt, and the doubt must be written down."),
+    )
+
+
+class WordsToPersonForm(StepForm):
+    reason = forms.CharField(
+        label=_("Words for the person"), widget=WORDS, required=False, help_text=_("Optional. They stand in the answer.")
+    )
+
+
+class ReasonForm(StepForm):
+    reason = forms.CharField(label=_("Reason"), widget=WORDS)
+
+
+class ReturnForm(ReasonForm):
+    def prepare(self) -> None:
+        self.fields["reason"].help_text = _("For your colleagues and the file; it is not sent.")
+
+
+class RefuseForm(ReasonForm):
+    def prepare(self) -> None:
+        self.fields["reason"].help_text = _(
+            "These words are sent to the person. The letter adds the authority and the court by itself (Art. 12(4))."
+        )
+
+
+class ExtendForm(ReasonForm):
+    def prepare(self) -> None:
+        self.fields["reason"].help_text = _(
+            "How complex the request is, or how many there are. These words are sent to the person (Art. 12(3))."
+        )
+
+
+class ContestedForm(StepForm):
+    """One question per collection with contested rows, over all stores of the case."""
+
+    def prepare(self) -> None:
+        self.questions: dict[str, tuple[Any, str]] = {}
+        answers = [(key, CONTESTED_WORDS[key]) for key in self._sensible_answers()]
+        for run in self.standing.contested_runs:
+            for collection, rows in contested_in(run).items():
+                name = f"run{run.pk}-{len(self.questions)}"
+                self.questions[name] = (run, collection)
+                self.fields[name] = forms.ChoiceField(
+                    label=_("%(store)s, %(collection)s: %(rows)d contested")
+                    % {"store": run.store.key, "collection": collection, "rows": rows},
+                    choices=answers,
+                    widget=forms.RadioSelect,
+                    initial=run.choices.get(collection),
+                )
+
+    def _sensible_answers(self) -> list[str]:
+        about_copies = self.standing.request.right in (Right.ACCESS, Right.PORTABILITY)
+        wanted = ("keep", "redact", "disclose") if about_copies else ("keep", "anonymize")
+        return [answer for answer in wanted if answer in CONTESTED_ANSWERS]
+
+    def answers(self) -> Iterator[tuple[Any, dict[str, str]]]:
+        """(run, {collection: answer}) per store."""
+        for run in self.standing.contested_runs:
+            mine = {name: collection for name, (other, collection) in self.questions.items() if other is run}
+            yield run, {collection: self.cleaned_data[name] for name, collection in mine.items()}
+
+
+class CorrectionsForm(StepForm):
+    """A request in free words, turned into fields: what the stores hold (masked) and what it is to be."""
+
+    def prepare(self) -> None:
+        plans = {run.store.key: run.plan for run in self.standing.request.runs.select_related("store") if run.plan}
+        self.holdings: dict[str, dict[str, Any]] = {}
+        for number, holding in enumerate(actions.preview_fields(person_of(self.standing.request.customer), plans=plans)):
+            name = f"new{number}"
+            self.holdings[name] = holding
+            current = mask(str(holding.get("kind", "")), str(holding["value"] or ""))
+            self.fields[name] = forms.CharField(
+                label=label_of(holding),
+                required=False,
+                max_length=LONGEST_VALUE,
+                help_text=_("%(field)s, now: %(value)s") % {"field": holding["field"], "value": current or "–"},
+                widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and not any(data.get(name) for name in self.holdings):
+            raise forms.ValidationError(_("Write the new value of at least one field."))
+        return data
+
+    def corrections(self) -> list[dict[str, Any]]:
+        """What the workers compare and set: the value that stands there now, and the new one."""
+        kept = ("field", "fields", "label", "kind")
+        return [
+            {key: holding[key] for key in kept if key in holding} | {"old": holding["value"], "new": self.cleaned_data[name]}
+            for name, holding in self.holdings.items()
+            if self.cleaned_data.get(name)
+        ]
+
+
+class ApproveErasureForm(StepForm):
+    """Bound to one plan: the digest that was on the page goes along, and its code is typed by hand."""
+
+    digest = forms.CharField(widget=forms.HiddenInput)
+    plan_code = forms.CharField(
+        label=_("The plan's code"),
+        max_length=16,
+        help_text=_("Type the code that stands below the plan, to show that this is the plan you read."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
+    )
+    otp_token = forms.CharField(
+        label=_("A fresh code from your authenticator app"),
+        max_length=12,
+        help_text=_("Not the one you signed in with: each code works once."),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def prepare(self) -> None:
+        self.fields["digest"].initial = self.standing.digest
+
+    def clean_plan_code(self) -> str:
+        typed = re.sub(r"[^0-9A-Z]", "", str(self.cleaned_data["plan_code"]).upper())
+        if typed != short_code(self.standing.digest).replace("-", ""):
+            raise forms.ValidationError(_("This is not the code of the plan on this page. Read the plan and type its code."))
+        return typed

@@ -1,0 +1,292 @@
+"""The steps of a case as staff take them: who may, when it is legal now, what exactly will happen, and the one call that does it.
+
+A step is offered only where its business function would take it; a test tries every step in every state against that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import may
+from accounts.second_factor import check_totp
+from requests_app import cases, outbox
+from requests_app.desk import step_forms as forms
+from requests_app.desk import will_happen as will
+from requests_app.desk.standing import Standing
+from requests_app.lifecycle import TRANSITIONS
+from requests_app.models import Right, State
+
+NO_TARGET = 0
+
+
+class WrongCode(Exception):
+    """The second factor was not accepted."""
+
+
+@dataclass(frozen=True)
+class Step:
+    key: str
+    label: Any
+    action: str  # of accounts.roles.TABLE
+    legal: Callable[[Standing], bool]
+    will_happen: Callable[[Standing, int], list[Any]]
+    perform: Callable[[Standing, Any, int, datetime], None]
+    done: Any
+    form: type[forms.StepForm] = forms.StepForm
+    tone: str = "primary"
+    targets: Callable[[Standing], Iterable[int]] | None = None  # runs or tasks, where the step is about one of them
+    before: Callable[[Standing], Iterable[str]] = field(default=lambda standing: ())  # what is still missing, in words
+
+    def offered(self, standing: Standing) -> bool:
+        """Whether this person could take the step now, were nothing missing."""
+        return may(standing.user, self.action) and self.legal(standing)
+
+    def possible(self, standing: Standing, target: int = NO_TARGET) -> bool:
+        if not self.offered(standing) or any(True for _missing in self.before(standing)):
+            return False
+        return target in self.targets(standing) if self.targets else target == NO_TARGET
+
+
+def _stands(standing: Standing, transition: str) -> bool:
+    return standing.request.state in TRANSITIONS[transition].sources
+
+
+def _others(standing: Standing, transition: str) -> bool:
+    """The case stands where `transition` may start, and this person did not enter it (R31)."""
+    return _stands(standing, transition) and not standing.entered_by_me
+
+
+def _is(standing: Standing, right: Right) -> bool:
+    return standing.request.right == right
+
+
+def _run(standing: Standing, pk: int) -> Any:
+    return next(run for run in standing.runs if run.pk == pk)
+
+
+def _choose(standing: Standing, form: Any, target: int, now: datetime) -> None:
+    with transaction.atomic():  # all stores or none
+        for run, answers in form.answers():
+            cases.choose_contested(run=run, choices=answers, acting_user=standing.user, now=now)
+
+
+def _approve_erasure(standing: Standing, form: Any, target: int, now: datetime) -> None:
+    if form.cleaned_data["digest"] != standing.digest:
+        raise cases.NotAllowed(str(_("The plan changed since you opened this page. Read it again.")))
+    if check_totp(staff=standing.user, code=form.cleaned_data["otp_token"]) is None:
+        raise WrongCode
+    cases.approve_erasure(
+        request=standing.request,
+        acting_user=standing.user,
+        plan_digest=form.cleaned_data["digest"],
+        otp_device_verified=True,
+        now=now,
+    )
+
+
+def _with(function: Callable[..., None], **names: str) -> Callable[[Standing, Any, int, datetime], None]:
+    """A business function of the case, called with these fields of the form."""
+
+    def perform(standing: Standing, form: Any, target: int, now: datetime) -> None:
+        data: Mapping[str, Any] = {name: form.cleaned_data[source] for name, source in names.items()}
+        function(request=standing.request, acting_user=standing.user, now=now, **data)
+
+    return perform
+
+
+STEPS: dict[str, Step] = {
+    step.key: step
+    for step in (
+        Step(
+            "assign",
+            _("Assign"),
+            "request.assign",
+            legal=lambda s: s.request.is_open,
+            will_happen=will.assign,
+            perform=lambda s, form, target, now: cases.assign_request(
+                request=s.request, assignee=form.person(), acting_user=s.user, now=now
+            ),
+            form=forms.AssignForm,
+            done=_("The case is assigned."),
+        ),
+        Step(
+            "identity",
+            _("Accept proof of identity"),
+            "request.record_identity",
+            legal=lambda s: s.request.is_open and not s.entered_by_me and s.request.identity_level < 2 and bool(s.identities),
+            will_happen=will.identity,
+            perform=_with(cases.record_identity_level, level="level", note="note"),
+            form=forms.IdentityForm,
+            done=_("The identity level is recorded."),
+        ),
+        Step(
+            "ask-identity",
+            _("Ask for more proof of identity"),
+            "request.ask_identity",
+            legal=lambda s: _stands(s, "ask_identity") and s.request.identity_level < 2,
+            will_happen=will.ask_identity,
+            perform=_with(cases.ask_identity, doubt="doubt"),
+            form=forms.DoubtForm,
+            done=_("The person is asked for more proof, and the clock stands still."),
+        ),
+        Step(
+            "contested",
+            _("Decide on contested rows"),
+            "request.choose_contested",
+            legal=lambda s: (
+                bool(s.contested_runs)
+                and not s.entered_by_me
+                and (s.request.state == State.TRIAGE or (s.request.state == State.BLOCKED and not _is(s, Right.ERASURE)))
+            ),
+            will_happen=will.contested,
+            perform=_choose,
+            form=forms.ContestedForm,
+            done=_("The choice is recorded."),
+        ),
+        Step(
+            "corrections",
+            _("Write down the corrections"),
+            "request.choose_contested",
+            legal=lambda s: (
+                _is(s, Right.RECTIFICATION)
+                and not s.entered_by_me
+                and s.request.state == State.TRIAGE
+                and any(run.located_at and run.finding for run in s.runs)
+            ),
+            will_happen=will.corrections,
+            perform=lambda s, form, target, now: cases.record_corrections(
+                request=s.request, corrections=form.corrections(), acting_user=s.user, now=now
+            ),
+            form=forms.CorrectionsForm,
+            tone="plain",
+            done=_("The corrections are written down."),
+        ),
+        Step(
+            "approve",
+            _("Approve"),
+            "request.approve",
+            legal=lambda s: _others(s, "approve") and not _is(s, Right.ERASURE),
+            before=Standing.before_decision,
+            will_happen=will.approve,
+            perform=_with(cases.approve_request, reason="reason"),
+            form=forms.WordsToPersonForm,
+            done=_("The request is approved and handed to the workers."),
+        ),
+        Step(
+            "propose",
+            _("Propose the erasure"),
+            "request.propose_erasure",
+            legal=lambda s: _others(s, "propose") and _is(s, Right.ERASURE),
+            before=Standing.before_decision,
+            will_happen=will.propose,
+            perform=_with(cases.propose_erasure, reason="reason"),
+            form=forms.WordsToPersonForm,
+            done=_("The erasure is proposed. A colleague has to approve it."),
+        ),
+        Step(
+            "approve-erasure",
+            _("Approve the erasure"),
+            "request.approve_erasure",
+            legal=lambda s: _others(s, "approve_erasure") and _is(s, Right.ERASURE) and s.request.proposed_by_id != s.user.pk,
+            before=Standing.before_erasing,
+            will_happen=will.approve_erasure,
+            perform=_approve_erasure,
+            form=forms.ApproveErasureForm,
+            tone="danger",
+            done=_("The erasure is approved and handed to the workers."),
+        ),
+        Step(
+            "extend",
+            _("Extend the deadline"),
+            "request.extend",
+            legal=lambda s: s.may_be_extended,
+            will_happen=will.extend,
+            perform=_with(cases.extend_deadline, reason="reason"),
+            form=forms.ExtendForm,
+            done=_("The deadline is extended and the person is told."),
+        ),
+        Step(
+            "return",
+            _("Send back to assessment"),
+            "request.return",
+            legal=lambda s: _stands(s, "return"),
+            will_happen=will.send_back,
+            perform=_with(cases.return_to_triage, reason="reason"),
+            form=forms.ReturnForm,
+            tone="plain",
+            done=_("The case is being assessed again."),
+        ),
+        Step(
+            "refuse",
+            _("Refuse"),
+            "request.refuse",
+            legal=lambda s: _others(s, "refuse") and not _is(s, Right.OBJECTION),
+            will_happen=will.refuse,
+            perform=_with(cases.refuse_request, reason="reason"),
+            form=forms.RefuseForm,
+            tone="danger",
+            done=_("The request is refused and the person is told."),
+        ),
+        Step(
+            "resume",
+            _("Start again"),
+            "request.resume",
+            legal=lambda s: bool(s.can_be_restarted),
+            targets=lambda s: [run.pk for run in s.can_be_restarted],
+            will_happen=will.resume,
+            perform=lambda s, form, target, now: cases.resume_run(run=_run(s, target), acting_user=s.user, now=now),
+            done=_("The store will be tried again at once."),
+        ),
+        Step(
+            "tell-before-lifting",
+            _("Tell the person that the restriction will be lifted"),
+            "request.tell_before_lifting",
+            legal=lambda s: _stands(s, "end_restriction") and not s.is_lifting and not s.told_before_lifting,
+            will_happen=will.tell,
+            perform=_with(cases.tell_before_lifting),
+            done=_("The notice is on its way. Lift the restriction once it is delivered."),
+        ),
+        Step(
+            "lift",
+            _("Lift the restriction"),
+            "request.lift",
+            legal=lambda s: _others(s, "end_restriction") and not s.is_lifting and s.told_before_lifting,
+            will_happen=will.lift,
+            perform=_with(cases.lift_restriction),
+            done=_("The restriction is being lifted in every store."),
+        ),
+        Step(
+            "task",
+            _("Report the task as done"),
+            "request.report_task",
+            legal=lambda s: True,
+            targets=lambda s: [task.pk for task in s.tasks],
+            will_happen=will.task,
+            perform=lambda s, form, target, now: _report(s, target, now),
+            done=_("The task is reported as done."),
+        ),
+    )
+}
+
+
+def _report(standing: Standing, target: int, now: datetime) -> None:
+    item = standing.tasks.get(pk=target)
+    if not outbox.report_done(item=item, acting_user=standing.user, now=now):
+        raise cases.SomebodyElseGotThereFirst(str(_("Somebody else reported it first.")))
+
+
+def possible_steps(standing: Standing) -> list[Step]:
+    """The steps this person can take now on the case as a whole; those about one run or task stand beside it."""
+    return [step for step in STEPS.values() if step.targets is None and step.possible(standing)]
+
+
+def missing_before(standing: Standing) -> list[tuple[Step, list[str]]]:
+    """Decisions that this person could take but for something that is still missing, with what it is."""
+    waiting = [(step, list(step.before(standing))) for step in STEPS.values() if step.offered(standing)]
+    return [(step, missing) for step, missing in waiting if missing]

@@ -1,0 +1,94 @@
+"""The audit trail of a case in words: when, who, what. The payload stands beside it as it was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Staff
+from privacy.models import AuditEvent
+from requests_app.desk.queue import name_of
+
+# Actions that have no words of their own are shown as they are written.
+WORDS: dict[str, Any] = {
+    "request.submitted": gettext_lazy("The request came in"),
+    "request.wait_for_identity": gettext_lazy("Waits for proof of identity"),
+    "request.identified": gettext_lazy("The identity is proved well enough; being assessed"),
+    "request.ask_identity": gettext_lazy("Asked for more proof of identity; the clock stands still"),
+    "identity.recorded": gettext_lazy("Identity level recorded"),
+    "identity.revealed": gettext_lazy("Looked at an identity in full"),
+    "clock.resumed": gettext_lazy("The clock runs again"),
+    "deadline.extended": gettext_lazy("Extended the deadline"),
+    "request.assigned": gettext_lazy("Assigned the case"),
+    "request.propose": gettext_lazy("Proposed the erasure"),
+    "request.return": gettext_lazy("Sent it back to assessment"),
+    "request.approve": gettext_lazy("Approved"),
+    "request.approve_erasure": gettext_lazy("Approved the erasure"),
+    "request.fulfil": gettext_lazy("The objection is followed without a decision"),
+    "request.refuse": gettext_lazy("Refused"),
+    "request.withdraw": gettext_lazy("Withdrawn"),
+    "request.start": gettext_lazy("The workers began"),
+    "request.block": gettext_lazy("Stopped; waits for staff"),
+    "request.resume": gettext_lazy("Goes on"),
+    "request.complete": gettext_lazy("Completed"),
+    "request.restrict": gettext_lazy("The restriction is in force"),
+    "request.end_restriction": gettext_lazy("The restriction has ended"),
+    "contested.chosen": gettext_lazy("Decided on contested rows"),
+    "run.resumed": gettext_lazy("Started a store again"),
+    "run.located": gettext_lazy("A store was searched"),
+    "run.done": gettext_lazy("A store is done"),
+    "run.blocked": gettext_lazy("A store stopped"),
+    "run.failed": gettext_lazy("A store failed"),
+    "package.built": gettext_lazy("The package is ready"),
+    "package.downloaded": gettext_lazy("The package was downloaded"),
+    "package.expired": gettext_lazy("The package expired and was deleted"),
+    "package.revoked": gettext_lazy("The package was withdrawn and deleted"),
+    "restriction.telling": gettext_lazy("Tells the person that the restriction will be lifted"),
+    "restriction.told": gettext_lazy("The person was told that the restriction will be lifted"),
+    "restriction.lifting": gettext_lazy("Lifts the restriction"),
+    "task.done": gettext_lazy("Reported a task as done"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    at: datetime
+    who: str
+    what: str
+    payload: str
+
+
+def trail(events: Iterable[AuditEvent]) -> list[Line]:
+    """In the order given; the names of all acting colleagues in one query."""
+    events = list(events)
+    names = staff_names(event.actor for event in events)
+    return [
+        Line(event.at, actor_in_words(event.actor, names), str(WORDS.get(event.action, event.action)), compact(event.payload))
+        for event in events
+    ]
+
+
+def staff_names(actors: Iterable[str]) -> dict[str, str]:
+    """{"staff:12": name} of those actors that are staff."""
+    pks = {int(actor.removeprefix("staff:")) for actor in actors if actor.startswith("staff:")}
+    return {f"staff:{person.pk}": name_of(person) for person in Staff.objects.filter(pk__in=pks)} if pks else {}
+
+
+def actor_in_words(actor: str, names: dict[str, str]) -> str:
+    if actor == "customer":
+        return _("the customer")
+    if actor == "system":
+        return _("Insyn")
+    if actor.startswith("operator:"):
+        return _("an operator (%(name)s)") % {"name": actor.removeprefix("operator:")}
+    return names.get(actor, actor)
+
+
+def compact(payload: dict[str, Any]) -> str:
+    return json.dumps(payload, ensure_ascii=False, sort_keys=True) if payload else ""

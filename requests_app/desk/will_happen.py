@@ -1,0 +1,172 @@
+"""What exactly a step will do, in sentences, from the case as it stands: nobody presses a button to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from requests_app.deadlines import due_date
+from requests_app.desk.due import day
+from requests_app.desk.standing import Standing, rows_in_words, totals
+from requests_app.models import Right, RunState, State
+
+Lines = list[Any]
+
+
+def assign(standing: Standing, target: int) -> Lines:
+    return [_("The case stands in that colleague's part of the queue. Nothing is sent to the person.")]
+
+
+def identity(standing: Standing, target: int) -> Lines:
+    lines = [_("The level and your note are written to the case; your name stands behind them.")]
+    if standing.request.entered_by_id and any(row.verified_at is None for row in standing.identities):
+        lines.append(_("The identities that were given with the request count as verified, and data are looked for by them."))
+    lines.append(
+        _("From level %(level)d on the request goes to assessment. If the clock was paused, it goes on.")
+        % {"level": standing.needed_level}
+    )
+    return lines
+
+
+def ask_identity(standing: Standing, target: int) -> Lines:
+    return [
+        _("The person is told that more proof is needed, and how to give it."),
+        _("The clock stands still from now until they have given it."),
+        _("Your doubt is kept in the case; it is not sent."),
+    ]
+
+
+def contested(standing: Standing, target: int) -> Lines:
+    return [
+        _("These rows are another person's too. Your choice holds for all contested rows of the collection, in this case only."),
+        _("The choice is part of the plan. It can be changed until the request is decided."),
+    ]
+
+
+def corrections(standing: Standing, target: int) -> Lines:
+    return [
+        _("What you fill in replaces corrections written down before. Nothing is changed in a store yet."),
+        _("When the request is approved, each value is set where the store still holds what it holds now."),
+    ]
+
+
+def approve(standing: Standing, target: int) -> Lines:
+    return [*_carried_out(standing), _("The person is told that there is an answer, and reads it when signed in.")]
+
+
+def _carried_out(standing: Standing) -> Iterator[str]:
+    sums = totals(standing.runs)
+    stores = sum(bool(run.finding) for run in standing.runs if run.state != RunState.CANCELLED)
+    where = {"rows": rows_in_words(sums["rows"]), "stores": _stores(stores)}
+    if not sums["rows"] and standing.request.right != Right.OBJECTION:
+        yield _("No store holds anything under the verified identities: the answer says so, and nothing else is done.")
+    elif standing.request.right in (Right.ACCESS, Right.PORTABILITY):
+        yield _("A package is made of %(rows)s from %(stores)s and encrypted.") % where
+        if sums["contested"] + sums["others"]:
+            yield _("Rows about other people are left out or shortened as decided, and counted in the answer.")
+        yield ngettext(
+            "Only this person can download it, for %(days)d day; then it is deleted.",
+            "Only this person can download it, for %(days)d days; then it is deleted.",
+            settings.INSYN_PACKAGE_DAYS,
+        ) % {"days": settings.INSYN_PACKAGE_DAYS}
+    elif standing.request.right == Right.RECTIFICATION:
+        yield _("The new values are written in every store that holds them, where the old value is still there.")
+        yield _("Bookkeeping records are not overwritten. What does not match stops and waits for you.")
+    elif standing.request.right == Right.RESTRICTION:
+        yield _("%(rows)s in %(stores)s are marked as restricted; from then on they are only stored.") % where
+        if settings.INSYN_STOP_SERVICES_ON_RESTRICTION.get(standing.request.ground):
+            yield _("On this ground the person's services are suspended where the store has a hook for it.")
+    elif standing.request.right == Right.OBJECTION:
+        yield _("Marketing is switched off in every store, and the identities go on the suppression list as keyed hashes.")
+
+
+def _stores(count: int) -> str:
+    return ngettext("%(count)d store", "%(count)d stores", count) % {"count": count}
+
+
+def propose(standing: Standing, target: int) -> Lines:
+    return [
+        _("Nothing is erased yet: a colleague reads the plan and approves it, or sends it back."),
+        *_erased(standing),
+        _("The plan as it stands now is what can be approved. If a store changes, it has to be proposed again."),
+    ]
+
+
+def approve_erasure(standing: Standing, target: int) -> Lines:
+    return [
+        *_erased(standing),
+        _("The workers begin at once. This cannot be undone."),
+        _("The person's packages are withdrawn, and the person is told when it is done."),
+    ]
+
+
+def _erased(standing: Standing) -> Iterator[str]:
+    sums = totals(standing.runs)
+    if not sums["rows"]:
+        yield _("No store holds anything under the verified identities: the answer says so, and nothing else is done.")
+        return
+    yield _("%(delete)s will be deleted and %(anonymize)s anonymized.") % {
+        "delete": rows_in_words(sums["delete"]),
+        "anonymize": rows_in_words(sums["anonymize"] + sums["pinned"]),
+    }
+    if sums["kept"]:
+        yield _("%(kept)s stay because a law keeps them; each returns to the plan when its date has come.") % {
+            "kept": rows_in_words(sums["kept"])
+        }
+
+
+def extend(standing: Standing, target: int) -> Lines:
+    request = standing.request
+    until = due_date(request.received_at, paused_days=standing.paused_days, extended=True, eves_roll=settings.INSYN_EVES_ROLL)
+    return [
+        _("The answer is due on %(day)s instead of %(before)s. The law allows this once.")
+        % {"day": day(until), "before": day(request.due_on)},
+        _("The person is told now, with your reasons."),
+    ]
+
+
+def send_back(standing: Standing, target: int) -> Lines:
+    lines = [_("The proposal or approval is taken back; the request is assessed and decided anew.")]
+    if standing.request.state == State.BLOCKED:
+        lines.append(_("What is done stays done. Stores that are not done yet are searched again."))
+    return lines
+
+
+def refuse(standing: Standing, target: int) -> Lines:
+    return [
+        _("Nothing is done in the stores, and the case is closed."),
+        _("The person gets your reasons, and how to complain to the authority (IMY) and go to court."),
+    ]
+
+
+def resume(standing: Standing, target: int) -> Lines:
+    run = next(item for item in standing.runs if item.pk == target)
+    if run.located_at is None or run.state == RunState.READY:
+        return [_("%(store)s is searched again for this person. Nothing is changed there.") % {"store": run.store.key}]
+    return [
+        _("%(store)s carries on with the plan that was approved. What is done already is not done twice.")
+        % {"store": run.store.key}
+    ]
+
+
+def tell(standing: Standing, target: int) -> Lines:
+    return [
+        _("The person is told that the restriction is going to be lifted (Art. 18(3))."),
+        _("Nothing is lifted yet: that is a step of its own, once the notice is delivered."),
+    ]
+
+
+def lift(standing: Standing, target: int) -> Lines:
+    return [
+        _("Every store puts back what it replaced, where it still holds what we set there."),
+        _("The person was told before."),
+        _("When every store is done the case is closed and the person is told."),
+    ]
+
+
+def task(standing: Standing, target: int) -> Lines:
+    return [_("The task disappears from the case; the audit log says that you reported it.")]

@@ -1,0 +1,44 @@
+"""Words for the keys that findings, maps and runs are written in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+CATEGORY_NAMES: dict[str, Any] = {
+    "identification": _("identification"),
+    "contact": _("contact"),
+    "history": _("history"),
+    "other": _("other personal data"),
+}
+ON_ERASURE: dict[Any, Any] = {
+    "delete": _("deleted"),
+    "anonymize": _("anonymized"),
+    "keep": _("kept"),
+    "": _("undecided"),
+    None: _("undecided"),
+}
+# What staff may answer for rows that are another person's too (R11).
+CONTESTED_WORDS: dict[str, Any] = {
+    "keep": _("leave them as they are, and hand none of them out"),
+    "redact": _("hand them out without the other person's fields"),
+    "disclose": _("hand them out as they are"),
+    "anonymize": _("anonymize this person's part and leave the rest"),
+}
+GROUNDS: dict[str, dict[str, Any]] = {
+    "erasure": {
+        "a": _("no longer needed for its purpose (17(1)(a))"),
+        "b": _("consent withdrawn (17(1)(b))"),
+        "c": _("objection to the processing (17(1)(c))"),
+        "d": _("processed unlawfully (17(1)(d))"),
+        "e": _("a law demands erasure (17(1)(e))"),
+        "f": _("collected from a child online (17(1)(f))"),
+    },
+    "restriction": {
+        "a": _("the person disputes that the data are correct (18(1)(a))"),
+        "b": _("processed unlawfully, but the person does not want erasure (18(1)(b))"),
+        "c": _("the person needs the data for a legal claim (18(1)(c))"),
+        "d": _("an objection is being weighed (18(1)(d))"),
+    },
+}
