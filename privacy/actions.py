@@ -4,127 +4,23 @@ This is the one door to the engine. It takes and gives plain values, opens the r
 it knows no request and no customer: `ref` is whatever opaque reference the caller uses for a person.
 """
 
-from __future__ import annotations
+from privacy.executing import execute
+from privacy.finding import contacts, find, preview_fields
+from privacy.packaging import write_package
+from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, StoreUnavailable, UnknownStore
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, BinaryIO
-
-
-@dataclass(frozen=True)
-class Identity:
-    kind: str  # "email" | "phone_number" | "customer_number" | any kind the map names
-    value: str
-
-
-@dataclass(frozen=True)
-class Person:
-    ref: str
-    identities: tuple[Identity, ...]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one store holds on one person. `counts` may be shown and stored; `plan` holds personal values: encrypt it.
-
-    counts: {collection: {"rows": int, "contested": int, "others": int,
-                          "categories": {"identification"|"contact"|"history"|"other": [field, …]},
-                          "erase": {"delete": int, "anonymize": int, "pinned": int, "contested": int, "undecided": int,
-                                    "kept": [{"rows": int, "basis": str, "until": "2034-01-01"|None, "fields": [..]}]}}}
-    """
-
-    status: str  # "found" | "nothing" | "unreachable" | "unknown" (hangs below an unreachable store)
-    counts: dict[str, Any] = field(default_factory=dict)
-    plan: dict[str, Any] | None = None
-    digest: str = ""  # SHA-256 of plan and touched schema: what an approval is bound to (R29)
-    dataset_version: int = 0
-    error: str = ""  # names what to change, never a value
-
-
-@dataclass(frozen=True)
-class RunItem:
-    """One person's part of a batch in one store.
-
-    options by right: rectification {"set": {"collection.column": {"old": str, "new": str}}};
-    restriction {"ground": "a"}; lift {"state": …}; erasure {"contested": {"collection": "keep"|"redact"|"anonymize"|"disclose"}}.
-    """
-
-    case: str
-    ref: str
-    identities: tuple[Identity, ...]
-    plan: dict[str, Any]
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """`blocked` waits for a person (reason says for what); `failed` may be tried again; `done` is true of every row."""
-
-    status: str  # "done" | "blocked" | "failed"
-    report: dict[str, Any] = field(default_factory=dict)  # {"collections": {name: counts…}, "residue": […]}
-    reason: str = ""
-    state: Any = None  # restriction: previous values to keep encrypted
-
-
-@dataclass(frozen=True)
-class Contact:
-    """A contact point found in this person's own, uncontested rows; `unchanged_since` is None where the store cannot tell."""
-
-    kind: str  # "email" | "phone_number"
-    value: str
-    unchanged_since: datetime | None
-    store: str
-    field: str  # collection.column
-
-
-class StoreUnavailable(Exception):
-    """Connection, lock or resource trouble: try the whole batch again later. The text names the store, never a value."""
-
-
-class UnknownStore(Exception):
-    """No registered store with a loaded data map has this key."""
-
-
-def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None) -> dict[str, dict[str, Finding]]:
-    """Locate people in every registered store; answers {person ref: {store key: Finding}}."""
-    raise NotImplementedError
-
-
-def execute(
-    *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
-) -> dict[str, RunOutcome]:
-    """Carry out `right` ("rectification", "restriction", "lift", "erasure", "objection") in one store; answers {case: RunOutcome}.
-
-    Idempotent: the same items again give the same end and a true report. `heartbeat` is called between statements.
-    Raises StoreUnavailable (nothing of this batch was done, or it is safe to repeat).
-    """
-    raise NotImplementedError
-
-
-def write_package(
-    sink: BinaryIO,
-    *,
-    person: Person,
-    plans: Mapping[str, dict[str, Any]],
-    language: str,
-    portability: bool = False,
-    options: Mapping[str, Any] | None = None,
-    information: Mapping[str, Any] | None = None,
-    heartbeat: Callable[[], None] = lambda: None,
-) -> dict[str, RunOutcome]:
-    """Stream the person's data into `sink` as a ZIP (R15); answers {store key: RunOutcome}. Raises StoreUnavailable."""
-    raise NotImplementedError
-
-
-def preview_fields(person: Person, *, plans: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The correctable fields we hold on a person, with their values, for the rectification form.
-
-    [{"field": "crm.customer.phone", "label": {"sv": …, "en": …}, "value": str, "kind": "text|email|phone|postcode", "stores": n}]
-    """
-    raise NotImplementedError
-
-
-def contacts(person: Person) -> list[Contact]:
-    """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8)."""
-    raise NotImplementedError
+__all__ = [
+    "Contact",
+    "Finding",
+    "Identity",
+    "Person",
+    "RunItem",
+    "RunOutcome",
+    "StoreUnavailable",
+    "UnknownStore",
+    "contacts",
+    "execute",
+    "find",
+    "preview_fields",
+    "write_package",
+]

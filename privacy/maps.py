@@ -38,7 +38,8 @@ class Maps:
 def policy() -> Policy:
     return Policy(
         hosts=tuple(settings.INSYN_STORE_HOST_ALLOWLIST),
-        sqlite_root=Path(settings.INSYN_SQLITE_ROOT),
+        # The demo is its user's own machine; elsewhere files lie below one root.
+        sqlite_root=None if settings.DEMO else Path(settings.INSYN_SQLITE_ROOT),
         forbidden=_own_database(),
     )
 

@@ -208,3 +208,29 @@ class PurgeRun(models.Model):
 
     def __str__(self) -> str:
         return f"purge {self.pk}"
+
+
+class OperatorRun(models.Model):
+    """One store's part of an operator's command, remembered until it is done: killed anywhere, the next call resumes it (R19)."""
+
+    who = models.CharField(max_length=64, db_index=True)  # keyed hash of action and identities
+    case = models.CharField(max_length=32)
+    action = models.CharField(max_length=16)
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="+")
+    identities = EncryptedJSONField()
+    plan = EncryptedJSONField()
+    options = EncryptedJSONField(null=True)
+    report = models.JSONField(null=True)
+    state = EncryptedJSONField(null=True)  # a restriction's previous values
+    actor = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("operator's run")
+        verbose_name_plural = _("operators' runs")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["case", "who", "store"], name="operator_run_once")]
+        indexes: ClassVar = [models.Index(fields=["who"], condition=models.Q(done_at=None), name="operator_runs_pending")]
+
+    def __str__(self) -> str:
+        return f"operator run {self.pk}"

@@ -165,8 +165,8 @@ def effects(decision: Decision) -> dict[str, dict[str, Any]]:
             if fate.pinned_by not in counts["pinned_by"]:
                 counts["pinned_by"].append(fate.pinned_by)
         else:
-            name = {"stay": "contested", "part": "anonymize"}.get(fate.kind, fate.kind)
-            counts[name] += count
+            name = {"stay": "contested" if fate.basis == ("ask",) else "left", "part": "anonymize"}.get(fate.kind, fate.kind)
+            counts[name] = counts.get(name, 0) + count
     return out
 
 

@@ -113,6 +113,9 @@ class Session(Protocol):
 
     def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int: ...
 
+    def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
+        """Rows per column whose text matches a regular expression, in one pass over the table."""
+
 
 @dataclass(frozen=True)
 class Assignment:

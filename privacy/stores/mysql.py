@@ -160,6 +160,9 @@ class MySqlDialect(Dialect):
             return f"{expression} <> LOWER(TRIM({expression}))"
         return f"{expression} NOT REGEXP '^[+][0-9]+$'"
 
+    def matches(self, expression: str, column: Column) -> str:
+        return f"CONVERT({expression} USING utf8mb4) REGEXP CONCAT('(?i)', :pattern)"
+
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
 

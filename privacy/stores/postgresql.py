@@ -172,6 +172,10 @@ class PostgresDialect(Dialect):
             return f"{expression} <> lower(btrim({expression}))"
         return f"{expression} !~ '^[+][0-9]+$'"
 
+    def matches(self, expression: str, column: Column) -> str:
+        text = expression if column.family == "text" and column.exact else f"{expression}\\:\\:text"
+        return f"{text} ~* :pattern"
+
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
 

@@ -83,6 +83,10 @@ class Dialect:
         """Whether a stored spelling is none that `candidates` foresees."""
         raise NotImplementedError
 
+    def matches(self, expression: str, column: Column) -> str:
+        """Whether the column's text matches `:pattern`, in any case."""
+        raise NotImplementedError
+
     def parameter(self, name: str, column: Column) -> str:
         return f":{name}"
 
@@ -307,6 +311,15 @@ class SqlSession:
             sql = self.dialect.update(self.dialect.table(table), parts, source, on, where)
             total += self.execute(sql, parameters | values).rowcount
         return total
+
+    def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
+        counts = []
+        for number, name in enumerate(columns):
+            match = self.dialect.matches(f"t.{self.dialect.name(name)}", self.tables[table].columns[name])
+            counts.append(f"sum(CASE WHEN {match} THEN 1 ELSE 0 END) AS c{number}")
+        sql = f"SELECT {', '.join(counts)} FROM {self.dialect.table(self.tables[table])} t"
+        row = self.execute(sql, {"pattern": pattern}).one()
+        return {name: int(count) for name, count in zip(columns, row, strict=True) if count}
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

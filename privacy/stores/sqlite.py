@@ -88,6 +88,9 @@ class SqliteDialect(Dialect):
     def odd(self, expression: str, kind: str) -> str:
         return f"insyn_odd('{kind}', {expression})"
 
+    def matches(self, expression: str, column: Column) -> str:
+        return f"insyn_match(:pattern, {expression})"
+
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
 
@@ -104,6 +107,7 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
     connection.create_function("insyn_fold", 2, _fold, deterministic=True)
     connection.create_function("insyn_odd", 2, _odd, deterministic=True)
+    connection.create_function("insyn_match", 2, _match, deterministic=True)
 
 
 def _fold(kind: str, value: Any) -> str | None:
@@ -111,6 +115,10 @@ def _fold(kind: str, value: Any) -> str | None:
         return None if value is None else fold(kind, canonical(kind, value))
     except InvalidIdentity:
         return None
+
+
+def _match(pattern: str, value: Any) -> int:
+    return int(isinstance(value, str) and re.search(pattern, value, re.IGNORECASE) is not None)
 
 
 def _odd(kind: str, value: Any) -> int:

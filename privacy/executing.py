@@ -1,0 +1,171 @@
+"""Carry out a right in one store for many people at once (R27), and leave the traces that outlive the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from privacy.crypto import keyed_hash
+from privacy.datamap.graph import Graph
+from privacy.engine import change as changes
+from privacy.engine import erase as erasing
+from privacy.engine import plan as plans
+from privacy.engine.holding import ROOT
+from privacy.engine.identity import InvalidIdentity, canonical
+from privacy.hooks import HookFailed, post
+from privacy.maps import Maps, open_maps
+from privacy.models import Suppression
+from privacy.stores import base
+from privacy.terms import RunItem, RunOutcome, StoreUnavailable, UnknownStore
+
+
+def execute(
+    *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
+) -> dict[str, RunOutcome]:
+    """Carry out `right` ("rectification", "restriction", "lift", "erasure", "objection") in one store; answers {case: RunOutcome}.
+
+    Idempotent: the same items again give the same end and a true report. `heartbeat` is called between statements.
+    Raises StoreUnavailable (nothing of this batch was done, or it is safe to repeat), UnknownStore, and StoreRefused where the
+    store refused one of the batch.
+    """
+    maps = open_maps(only=[store_key])
+    if store_key not in maps.versions:
+        raise UnknownStore(f"no active store with a data map has the key {store_key}")
+    if store_key not in maps.stores:
+        raise StoreUnavailable(maps.down[store_key])
+    now = timezone.now()
+    try:
+        if right == "erasure":
+            return _erase(maps, store_key, items, now, heartbeat)
+        return _change(maps, store_key, right, items, now, heartbeat)
+    except base.StoreUnavailable as error:
+        raise StoreUnavailable(str(error)) from None
+
+
+# -- erasure ------------------------------------------------------------------------------------------------------------
+
+
+def _erase(maps: Maps, key: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
+    from privacy import ledger
+
+    jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
+    reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=timezone.localdate(now), heartbeat=heartbeat)
+    outcomes = {}
+    for item, report in zip(items, reports, strict=True):
+        body = {"collections": report.collections}
+        if report.blocked:
+            outcomes[item.case] = RunOutcome("blocked", body, report.blocked)
+            continue
+        ledger.record(case=item.case, store_key=key, entries=ledger_entries(maps.graph, key, item), now=now)
+        if report.contested:
+            left = ", ".join(sorted(n for n, c in report.collections.items() if c["undecided_contested"]))
+            outcomes[item.case] = RunOutcome("blocked", body, f"contested rows of {left} were left as they are; decide on them")
+        else:
+            outcomes[item.case] = RunOutcome("done", body)
+    return outcomes
+
+
+def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str, str]]:
+    """(kind, field, canonical value): identities, the spellings found, and the values by which links led on (R22)."""
+    entries: dict[tuple[str, str, str], None] = {}
+    for kind, value in _pairs(item):
+        entries["identity", kind, canonical(kind, value)] = None
+    frozen = plans.read(graph, item.plan)
+    for node, known in frozen.known.items():
+        columns = graph.group_columns[node]
+        fields = graph.collection(node).fields
+        links = {c for link in graph.links if link.parent == node for c in link.parent_columns}
+        roots = set(frozen.roots.get(node, ()))
+        for values, reasons in known.items():
+            if reasons:
+                continue
+            for name, value in zip(columns, values, strict=True):
+                if value is None:
+                    continue
+                if name in fields and fields[name].identity and values in roots:
+                    entries["spelling", f"{node[1]}.{name}", str(value)] = None
+                if name in links:
+                    entries["link", f"{node[1]}.{name}", str(value)] = None
+    for (link_id, _), keys in frozen.inbound.items():
+        link = next((link for link in graph.links if link.id == link_id and link.child[0] == key), None)
+        if link:
+            for values in keys:
+                for name, value in zip(link.child_columns, values, strict=True):
+                    entries["link", f"{link.child[1]}.{name}", str(value)] = None
+    return list(entries)
+
+
+# -- changes ------------------------------------------------------------------------------------------------------------
+
+
+def _change(
+    maps: Maps, key: str, right: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]
+) -> dict[str, RunOutcome]:
+    how: dict[str, changes.Change] = {
+        "rectification": changes.rectify(timezone.localdate(now)),
+        "restriction": changes.restrict,
+        "lift": changes.lift,
+        "objection": changes.stop_marketing,
+    }
+    jobs = [_job(item) for item in items]
+    reports = changes.change(maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat)
+    outcomes = {}
+    for item, report in zip(items, reports, strict=True):
+        outcome = RunOutcome("blocked" if report.blocked else "done", {"collections": report.collections}, report.blocked, report.state)
+        if outcome.status == "done":
+            outcome = _after(maps, key, right, item, report, outcome, now)
+        outcomes[item.case] = outcome
+    return outcomes
+
+
+def _after(maps: Maps, key: str, right: str, item: RunItem, report: changes.Report, outcome: RunOutcome, now: datetime) -> RunOutcome:
+    """What goes with a change beyond the rows: the services' own hook, the suppression list."""
+    if right == "objection":
+        suppress(_pairs(item), now=now)
+    hook = maps.graph.datasets[key].hooks.get({"restriction": "suspend", "lift": "resume"}.get(right, ""))
+    if hook and any(counts.get("rows") for counts in report.collections.values()):
+        body = {"case": item.case, "action": right, "store": key, "keys": _root_keys(maps.graph, item.plan)}
+        try:
+            post(hook, body, key=f"{item.case}:{key}:{right}", now=now)
+        except HookFailed as error:
+            # The rows are set; what they remembered must not be lost, so the state goes along with the failure.
+            return RunOutcome("failed", outcome.report, str(error), outcome.state)
+    return outcome
+
+
+def _root_keys(graph: Graph, plan: Mapping[str, Any]) -> dict[str, list[Any]]:
+    out: dict[str, list[Any]] = {}
+    for name, groups in plan["groups"].items():
+        node = (plan["store"], name)
+        if graph.is_node(node):
+            places = [plan["columns"][name].index(c) for c in graph.table(node).primary_key if c in plan["columns"][name]]
+            out |= {name: [[g[0][i] for i in places] for g in groups if g[2] == ROOT and not g[3]]} if places else {}
+    return {name: keys for name, keys in out.items() if keys}
+
+
+def suppress(identities: Sequence[tuple[str, str]], *, now: datetime) -> None:
+    """Keep a keyed hash, so that no later campaign finds the person again (Art. 21(3))."""
+    for kind, value in identities:
+        version, lookup = keyed_hash(canonical(kind, value), purpose=f"identity:{kind}")
+        Suppression.objects.get_or_create(kind=kind, lookup=lookup, defaults={"lookup_key": version, "since": now})
+
+
+def _job(item: RunItem) -> changes.Job:
+    options = item.options
+    return changes.Job(
+        _pairs(item), item.plan, options.get("contested", {}), options.get("set", {}), options.get("state")
+    )
+
+
+def _pairs(item: RunItem) -> tuple[tuple[str, str], ...]:
+    out = []
+    for identity in item.identities:
+        try:
+            canonical(identity.kind, identity.value)
+        except InvalidIdentity:
+            continue
+        out.append((identity.kind, identity.value))
+    return tuple(out)

@@ -1,0 +1,235 @@
+"""Find people in every registered store, and read the few fields a person may see before a request is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from privacy.datamap.categories import policy_category, within
+from privacy.datamap.graph import Graph, Node
+from privacy.engine import plan as plans
+from privacy.engine.decide import decide
+from privacy.engine.erase import subject_of
+from privacy.engine.holding import Holding, Keys
+from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
+from privacy.engine.locate import Subject, locate
+from privacy.maps import Maps, open_maps
+from privacy.stores import base
+from privacy.stores.base import Groups, Session, StoreError
+from privacy.terms import Contact, Finding, Person, StoreUnavailable
+
+ANSWERED = ("access", "portability", "erasure")  # rights for which contested rows need an answer
+
+
+def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None) -> dict[str, dict[str, Finding]]:
+    """Locate people in every registered store; answers {person ref: {store key: Finding}}.
+
+    `store_keys` narrows the answer, not the search: what hangs below another store is found through it. A person whose
+    identity cannot be read is found nowhere.
+    """
+    with located(people) as (maps, sessions, holdings, down):
+        unknown = below(maps.graph, set(down))
+        wanted = [key for key in maps.versions if store_keys is None or key in store_keys]
+        answers: dict[str, dict[str, Finding]] = {}
+        keys = Keys(maps.graph)
+        for key in wanted:
+            effects = _effects(maps.graph, sessions.get(key), key, holdings, right)
+            for number, (person, holding) in enumerate(zip(people, holdings, strict=True)):
+                finding = _finding(maps, keys, key, holding, effects[number], down, key in unknown)
+                answers.setdefault(person.ref, {})[key] = finding
+    return answers
+
+
+@contextmanager
+def located(people: Sequence[Person]) -> Iterator[tuple[Maps, dict[str, Session], list[Holding], dict[str, str]]]:
+    """Open every store that can be read, in one snapshot each, and locate. A store that fails midway is left out and named."""
+    maps = open_maps()
+    down = dict(maps.down)
+    subjects = [_subject(person) for person in people]
+    while True:
+        with ExitStack() as stack:
+            sessions: dict[str, Session] = {}
+            for key, store in maps.stores.items():
+                if key in down:
+                    continue
+                try:
+                    sessions[key] = stack.enter_context(store.read())
+                except StoreError as error:
+                    down[key] = str(error)
+            try:
+                holdings = locate(maps.graph, sessions, subjects)
+            except StoreError as error:
+                failed = next((key for key in sessions if str(error).startswith(f"{key}:")), None)
+                if failed is None:
+                    raise
+                down[failed] = str(error)
+                continue
+            yield maps, sessions, holdings, down
+            return
+
+
+def _subject(person: Person) -> Subject:
+    try:
+        return Subject.of((i.kind, i.value) for i in person.identities)
+    except InvalidIdentity:
+        return Subject({})
+
+
+def below(graph: Graph, down: set[str]) -> set[str]:
+    """The stores in which something hangs below a store that is down: what they hold is unknown, never empty (R13)."""
+    out: set[str] = set()
+    grew = bool(down)
+    while grew:
+        grew = False
+        for link in graph.links:
+            for walkable, source, target in ((link.owns, link.parent[0], link.child[0]), (link.refers, link.child[0], link.parent[0])):
+                if walkable and source in down | out and target not in down | out:
+                    out.add(target)
+                    grew = True
+    return out
+
+
+def _effects(graph: Graph, session: Session | None, key: str, holdings: list[Holding], right: str) -> list[dict[str, dict[str, Any]]]:
+    if session is None or right != "erasure":
+        return [{} for _ in holdings]
+    decisions = decide(graph, session, key, holdings, answers=[{} for _ in holdings], today=timezone.localdate())
+    effects = [plans.effects(decision) for decision in decisions]
+    for effect, decision in zip(effects, decisions, strict=True):
+        for stop in decision.stops:
+            effect.setdefault("stops", {})[stop] = True
+    return effects
+
+
+def _finding(
+    maps: Maps, keys: Keys, key: str, holding: Holding, effects: dict[str, Any], down: Mapping[str, str], unknown: bool
+) -> Finding:
+    version = maps.versions[key].version
+    if key in down:
+        return Finding("unreachable", dataset_version=version, error=down[key])
+    counts = {
+        node[1]: _counts(maps.graph, node, groups, holding, effects) for node, groups in sorted(holding.in_store(key).items()) if groups
+    }
+    for node in holding.others:
+        if node[0] == key:
+            counts.setdefault(node[1], {"rows": 0, "contested": 0, "others": 0})["others"] = sum(holding.others[node].values())
+    if unknown:
+        missing = ", ".join(sorted(down))
+        return Finding("unknown", counts, dataset_version=version, error=f"what hangs below {missing} is unknown until it can be reached")
+    plan = plans.write(maps.graph, keys, key, holding, map_version=version)
+    status = "found" if any(c["rows"] for c in counts.values()) else "nothing"
+    return Finding(status, counts, plan, plans.digest(plan), version, error="; ".join(effects.get("stops", ())))
+
+
+def _counts(graph: Graph, node: Node, groups: Mapping[Any, Any], holding: Holding, effects: Mapping[str, Any]) -> dict[str, Any]:
+    categories: dict[str, list[str]] = {}
+    for item in graph.collection(node).fields.values():
+        if item.personal:
+            categories.setdefault(policy_category(item.categories), []).append(item.name)
+    asked = sum(m.count for m in groups.values() if m.contested and m.standing == "ask")
+    reasons = sorted({reason.letter for m in groups.values() for reason in m.reasons})
+    out = {
+        "rows": sum(m.count for m in groups.values()),
+        "contested": sum(m.count for m in groups.values() if m.contested),
+        "others": sum(holding.others.get(node, {}).values()),
+        "categories": categories,
+        "erase": effects.get(node[1], {"contested": asked}),
+    }
+    return out | {"contested_because": reasons} if reasons else out
+
+
+# -- what a person may see beforehand -----------------------------------------------------------------------------------
+
+
+def preview_fields(person: Person, *, plans: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The correctable fields we hold on a person, one entry per fact: the same kind of data with the same value in several
+    stores is one entry that names them all under `fields`. Contested rows show nothing. Raises StoreUnavailable.
+    """
+    facts: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for graph, key, node, name, value in _values(person, plans, lambda item: item.correctable):
+        item = graph.collection(node).fields[name]
+        text = "" if value is None else str(value)
+        fact = facts.setdefault(
+            (item.categories, item.identity, text),
+            {"fields": [], "label": dict(item.label), "value": text, "kind": _kind(item), "stores": set()},
+        )
+        fact["fields"] = list(dict.fromkeys([*fact["fields"], f"{key}.{node[1]}.{name}"]))
+        fact["stores"].add(key)
+    return [{**fact, "field": fact["fields"][0], "stores": len(fact["stores"])} for fact in facts.values()]
+
+
+def contacts(person: Person) -> list[Contact]:
+    """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8)."""
+    found = find([person], right="rectification").get(person.ref, {})
+    own = {key: finding.plan for key, finding in found.items() if finding.plan}
+    out: dict[tuple[str, str], Contact] = {}
+    for graph, key, node, name, value in _values(person, own, lambda item: contact_kind(item) is not None, along="changed_at"):
+        value, changed = value
+        if value:
+            kind = contact_kind(graph.collection(node).fields[name]) or ""
+            contact = Contact(kind, str(value), _instant(changed), key, f"{node[1]}.{name}")
+            known = out.get((kind, contact.value))
+            # Known for longest counts: one store that says so is enough.
+            if known is None or (contact.unchanged_since or _NEVER) < (known.unchanged_since or _NEVER):
+                out[kind, contact.value] = contact
+    return list(out.values())
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def contact_kind(item: Any) -> str | None:
+    if item.identity in EMAIL_KINDS or any(within(c, "user.contact.email") for c in item.categories):
+        return "email"
+    if item.identity in PHONE_KINDS or any(within(c, "user.contact.phone_number") for c in item.categories):
+        return "phone_number"
+    return None
+
+
+def _instant(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else timezone.make_aware(value)
+    return timezone.make_aware(datetime(value.year, value.month, value.day)) if isinstance(value, date) else None
+
+
+def _kind(item: Any) -> str:
+    contact = contact_kind(item)
+    if contact:
+        return "email" if contact == "email" else "phone"
+    return "postcode" if any(within(c, "user.contact.address.postal_code") for c in item.categories) else "text"
+
+
+def _values(person: Person, own: Mapping[str, Any], wanted: Any, *, along: str = "") -> Iterator[tuple[Graph, str, Node, str, Any]]:
+    """Distinct values of the wanted fields in this person's uncontested rows."""
+    maps = open_maps(only=list(own))
+    for key, plan in own.items():
+        if key not in maps.stores:
+            raise StoreUnavailable(maps.down.get(key, f"{key}: cannot be reached"))
+        try:
+            yield from _store_values(maps, key, person, plan, wanted, along)
+        except base.StoreUnavailable as error:
+            raise StoreUnavailable(str(error)) from None
+
+
+def _store_values(maps: Maps, key: str, person: Person, plan: Any, wanted: Any, along: str) -> Iterator[tuple[Graph, str, Node, str, Any]]:
+    graph = maps.graph
+    identities = tuple((i.kind, i.value) for i in person.identities)
+    with maps.stores[key].read() as session:
+        (holding,) = locate(graph, {key: session}, [subject_of(graph, identities, plan, {})])
+        for node, groups in sorted(holding.in_store(key).items()):
+            own = tuple(values for values, member in groups.items() if not member.contested)
+            for item in graph.collection(node).fields.values():
+                if own and wanted(item):
+                    beside = getattr(item, along) if along else None
+                    columns = (item.name, beside) if beside else (item.name,)
+                    rows = dict.fromkeys(session.rows(Groups(node[1], graph.group_columns[node], own), columns, limit=200))
+                    for row in rows:
+                        yield graph, key, node, item.name, (row if beside else (row[0], None)) if along else row[0]

@@ -1,0 +1,192 @@
+"""The package of one person: rows of every store, each read in one snapshot, streamed into the ZIP (R15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date
+from typing import Any, BinaryIO
+
+from django.utils import timezone
+
+from privacy import collection_words, package
+from privacy.datamap.categories import policy_category
+from privacy.datamap.graph import Graph, Node
+from privacy.datamap.model import Collection
+from privacy.datamap.periods import as_date
+from privacy.engine.erase import subject_of
+from privacy.engine.export import Column, Part
+from privacy.engine.holding import Holding
+from privacy.engine.locate import locate
+from privacy.information import Held, information, transfer_problems
+from privacy.maps import Maps, open_maps
+from privacy.stores import base
+from privacy.stores.base import Groups, Session, Values
+from privacy.terms import Person, RunOutcome, StoreUnavailable
+
+
+def write_package(
+    sink: BinaryIO,
+    *,
+    person: Person,
+    plans: Mapping[str, dict[str, Any]],
+    language: str,
+    portability: bool = False,
+    options: Mapping[str, Any] | None = None,
+    information: Mapping[str, Any] | None = None,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> dict[str, RunOutcome]:
+    """Stream the person's data into `sink` as a ZIP (R15); answers {store key: RunOutcome}. Raises StoreUnavailable.
+
+    `options`: {"categories": […], "since": ISO date, "until": ISO date, "contested": {store: {collection: answer}}}.
+    `information`: {"reference", "requested_at"} of the case, for `information.json`. Where a store may not be exported at all
+    (Art. 15(2)), nothing is written and its outcome is `blocked`.
+    """
+    maps = open_maps(only=list(plans))
+    if missing := sorted(set(plans) - set(maps.stores)):
+        raise StoreUnavailable(maps.down.get(missing[0], f"{missing[0]}: is no longer registered"))
+    try:
+        return _write(sink, maps, person, plans, language, portability, options or {}, information or {}, heartbeat)
+    except base.StoreUnavailable as error:
+        raise StoreUnavailable(str(error)) from None
+
+
+def _write(
+    sink: BinaryIO,
+    maps: Maps,
+    person: Person,
+    plans: Mapping[str, dict[str, Any]],
+    language: str,
+    portability: bool,
+    options: Mapping[str, Any],
+    about: Mapping[str, Any],
+    heartbeat: Callable[[], None],
+) -> dict[str, RunOutcome]:
+    now = timezone.now()
+    identities = tuple((i.kind, i.value) for i in person.identities)
+    answers = options.get("contested", {})
+    with ExitStack() as stack:
+        held, parts = [], []
+        counts: dict[str, dict[str, dict[str, int]]] = {}
+        problems: dict[str, str] = {}
+        for key, plan in sorted(plans.items()):
+            session = stack.enter_context(maps.stores[key].read())
+            subject = subject_of(maps.graph, identities, plan, answers.get(key, {}))
+            (holding,) = locate(maps.graph, {key: session}, [subject], heartbeat=heartbeat)
+            item = Held(maps.versions[key].store, maps.graph.datasets[key], frozenset(n[1] for n in holding.in_store(key)))
+            if found := transfer_problems(item):
+                problems[key] = " ".join(found)
+            held.append(item)
+            counts[key] = {}
+            parts += list(_parts(maps, key, session, holding, answers.get(key, {}), language, portability, options, counts[key]))
+        if problems:
+            return {key: RunOutcome("blocked", {}, problems.get(key, "")) for key in plans}
+        told = information(
+            held,
+            language=language,
+            now=now,
+            reference=about.get("reference", ""),
+            requested_at=about.get("requested_at"),
+            right="portability" if portability else "access",
+        )
+        written = package.write(sink, parts=parts, information=told, language=language, now=now, heartbeat=heartbeat)
+    for key, collections in counts.items():
+        for name, entry in collections.items():
+            entry["exported"] = written.get(key, {}).get(name, 0)
+    return {key: RunOutcome("done", {"collections": collections}) for key, collections in counts.items()}
+
+
+def _parts(
+    maps: Maps,
+    key: str,
+    session: Session,
+    holding: Holding,
+    answers: Mapping[str, str],
+    language: str,
+    portability: bool,
+    options: Mapping[str, Any],
+    counts: dict[str, dict[str, int]],
+) -> Iterator[Part]:
+    graph = maps.graph
+    dataset = graph.datasets[key]
+    others = {node: sum(groups.values()) for node, groups in holding.others.items() if node[0] == key}
+    for node in sorted({*holding.in_store(key), *others}):
+        collection = graph.collection(node)
+        columns = [c for c in collection_words.columns(collection) if _wanted(dataset, collection, c, portability, options)]
+        full, redacted, withheld = _sorted_out(holding, node, answers)
+        counts[node[1]] = {
+            "rows": sum(m.count for m in holding.members.get(node, {}).values()),
+            "contested": withheld,
+            "others": others.get(node, 0),
+        }
+        if columns:
+            yield Part(
+                store=key,
+                store_name=dataset.name,
+                collection=node[1],
+                label=collection_words.label(collection),
+                purpose=collection_words.purpose_text(dataset, collection, language=language),
+                columns=tuple(columns),
+                rows=_reader(graph, session, node, full, redacted, columns, options),
+                withheld=withheld,
+                others=others.get(node, 0),
+            )
+
+
+def _wanted(dataset: Any, collection: Collection, column: Column, portability: bool, options: Mapping[str, Any]) -> bool:
+    item = collection.fields[column.name]
+    if portability and not collection_words.portable(dataset, collection, item):
+        return False
+    chosen = options.get("categories")
+    return not chosen or (item.personal and policy_category(item.categories) in chosen)
+
+
+def _sorted_out(holding: Holding, node: Node, answers: Mapping[str, str]) -> tuple[list[Values], list[Values], int]:
+    """Groups to show whole, groups to show redacted, and the number of rows to withhold."""
+    full, redacted, withheld = [], [], 0
+    for values, member in holding.members.get(node, {}).items():
+        answer = answers.get(node[1]) or member.standing if member.contested else "disclose"
+        if answer == "disclose":
+            full.append(values)
+        elif answer == "redact":
+            redacted.append(values)
+        else:
+            withheld += member.count
+    return full, redacted, withheld
+
+
+def _reader(
+    graph: Graph,
+    session: Session,
+    node: Node,
+    full: Sequence[Values],
+    redacted: Sequence[Values],
+    columns: Sequence[Column],
+    options: Mapping[str, Any],
+) -> Callable[[], Iterable[Sequence[Any]]]:
+    names = [column.name for column in columns]
+    by = graph.group_columns[node]
+    clock = _clock(graph.collection(node))
+    since, until = (date.fromisoformat(options[k]) if options.get(k) else None for k in ("since", "until"))
+    timed = clock if clock and (since or until) else None
+
+    def rows() -> Iterator[Sequence[Any]]:
+        selected = [*names, timed] if timed else names
+        personal = {i for i, name in enumerate(names) if graph.collection(node).fields[name].personal}
+        for groups, hide in ((full, False), (redacted, True)):
+            if groups:
+                for row in session.rows(Groups(node[1], by, tuple(groups)), selected):
+                    if timed:
+                        day = as_date(row[-1])
+                        if day and ((since and day < since) or (until and day > until)):
+                            continue
+                        row = row[:-1]
+                    yield tuple(None if i in personal else v for i, v in enumerate(row)) if hide else row
+
+    return rows
+
+
+def _clock(collection: Collection) -> str | None:
+    """The column that dates a collection's rows: the one its retention or its keep rule runs from."""
+    paths = [collection.retention.start] if collection.retention else []
+    return next((path for path in (*paths, *(keep.start for keep in collection.keeps)) if path in collection.fields), None)
