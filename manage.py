@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    if not os.environ.get("DATABASE_URL"):
+    if "DATABASE_URL" not in os.environ:
         from config.demo import prepare_command
 
         prepare_command(sys.argv)

@@ -308,7 +308,7 @@ def welcome(port: int) -> str:
 
 
 def up() -> int:
-    if os.environ.get("DATABASE_URL"):
+    if "DATABASE_URL" in os.environ:
         raise DemoError("DATABASE_URL is set, so this is no demo: unset it.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     signal.signal(signal.SIGTERM, _exit_on_signal)

@@ -22,6 +22,22 @@ def text(name: str, default: str | None = None) -> str:
     return default
 
 
+def is_absent(name: str) -> bool:
+    """Whether the variable is not set at all. Set but empty raises: it is more likely a slip than a wish."""
+    READ.add(name)
+    if os.environ.get(name) == "":
+        raise ImproperlyConfigured(f"{name} is set but empty: give it a value, or unset it.")
+    return name not in os.environ
+
+
+def dotted(name: str, default: str) -> str:
+    """The dotted path of a class of ours or the operator's own; one of the demo's is refused."""
+    path = text(name, default)
+    if path.partition(".")[0] in ("demo", "tests"):
+        raise ImproperlyConfigured(f"{name} names a part of the demo, which only runs without DATABASE_URL.")
+    return path
+
+
 def boolean(name: str, default: bool) -> bool:
     value = text(name, str(default)).lower()
     if value not in ("1", "true", "yes", "on", "0", "false", "no", "off"):

@@ -4,6 +4,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import prometheus_client
 import redis
@@ -40,14 +41,26 @@ class RequestLogMiddleware:
 
 
 class ProbeMiddleware:
-    """Answers probes before anything else looks at the request: they come from inside, by whatever host name, without TLS."""
+    """Answers probes before anything else looks at the request: they come from inside, by whatever host name, without TLS.
+
+    And it keeps the demo on this machine, on whatever address it was made to listen.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.DEMO and not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+            return HttpResponseForbidden("The demo answers this machine alone.\n", content_type="text/plain")
         probe = PROBES.get(request.path_info)
         return probe(request) if probe else self.get_response(request)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return not address or ip_address(address).is_loopback  # none: a Unix socket
+    except ValueError:
+        return False
 
 
 @require_safe
@@ -93,7 +106,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         "PROMETHEUS_MULTIPROC_DIR" in os.environ
     ):  # the web's processes tell their numbers to each other there (config/gunicorn.py)
         registry = prometheus_client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)
     return HttpResponse(prometheus_client.generate_latest(registry), content_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 

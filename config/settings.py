@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- demo or not ------------------------------------------------------------------------------------------------------
 
-DEMO = not env.text("DATABASE_URL", "")
+DEMO = env.is_absent("DATABASE_URL")  # set but empty is a mistake that must not end in a demo with made-up keys
 
 if DEMO:
     _secrets = embedded.kept_secrets()
@@ -81,8 +81,8 @@ INSYN_CODE_FAILURES_PER_IDENTITY_DAY = env.integer("INSYN_CODE_FAILURES_PER_IDEN
 INSYN_PROXIES = env.integer("INSYN_PROXIES", 0)  # own proxies in front, each of which adds to X-Forwarded-For
 # Who carries messages (dotted paths to a Messenger, accounts/messaging.py). In the demo both go to its inbox page.
 _MESSENGER = "demo.inbox.InboxMessenger" if DEMO else None
-INSYN_EMAIL_MESSENGER = _MESSENGER or env.text("INSYN_EMAIL_MESSENGER", "accounts.messaging.SmtpMessenger")
-INSYN_SMS_MESSENGER = _MESSENGER or env.text("INSYN_SMS_MESSENGER", "accounts.messaging.HttpSmsGateway")
+INSYN_EMAIL_MESSENGER = _MESSENGER or env.dotted("INSYN_EMAIL_MESSENGER", "accounts.messaging.SmtpMessenger")
+INSYN_SMS_MESSENGER = _MESSENGER or env.dotted("INSYN_SMS_MESSENGER", "accounts.messaging.HttpSmsGateway")
 INSYN_SMS_GATEWAY_URL = env.text("INSYN_SMS_GATEWAY_URL", "")
 INSYN_SMS_GATEWAY_SECRET = env.text("INSYN_SMS_GATEWAY_SECRET", "")
 # A customer's sitting: without a request, and in any case.

@@ -75,6 +75,13 @@ def _check_private(path: Path, uid: int) -> None:
         )
 
 
+class Server(subprocess.Popen[bytes]):
+    """A process that may outlive the one that started it."""
+
+    def __del__(self) -> None:
+        """Popen's own would warn of just that."""
+
+
 @dataclass(frozen=True)
 class Account:
     """Who runs the servers: ourselves, or for root somebody without rights, since PostgreSQL refuses root."""
@@ -83,13 +90,13 @@ class Account:
     gid: int
     dropped: bool
 
-    def spawn(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    def spawn(self, command: list[str], **options: Any) -> Server:
         if self.dropped:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         # Our own variables stay out: PGOPTIONS, PGDATA or a LANG that is not installed would change what the server does.
         environment = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TZDIR")}
         try:
-            return subprocess.Popen(  # noqa: S603
+            return Server(
                 command,
                 cwd="/",
                 env=environment | {"LC_ALL": "C"},
