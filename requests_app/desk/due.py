@@ -23,6 +23,8 @@ class Badge:
     def __html__(self) -> str:
         return format_html('<span class="badge {}">{}</span>', self.tone, self.text)
 
+    __str__ = __html__  # a template asks for the text first, and only then whether it is safe
+
 
 def due_badge(request: RightsRequest, today: date) -> Badge:
     if request.closed_at is not None:
