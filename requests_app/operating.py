@@ -32,7 +32,14 @@ from privacy.models import DatasetVersion, OperatorRun, Store
 from privacy.stores.base import StoreError
 
 ACTIONS = ("locate", "export", "erase", "restrict", "lift", "rectify")
-RIGHTS = {"erase": "erasure", "restrict": "restriction", "lift": "lift", "rectify": "rectification", "export": "access", "locate": "access"}
+RIGHTS = {
+    "erase": "erasure",
+    "restrict": "restriction",
+    "lift": "lift",
+    "rectify": "rectification",
+    "export": "access",
+    "locate": "access",
+}
 Say = Callable[[str], None]
 
 
@@ -151,7 +158,9 @@ def _look(asked: Asked, people: Sequence[Person], answers: list[_Answer], progre
             }
             if finding.status == "unknown":
                 answer.left.append(f"{store}: {finding.error}")
-                collections = {name: {**counts, "incomplete": True} for name, counts in collections.items()} or {"error": finding.error}
+                collections = {name: {**counts, "incomplete": True} for name, counts in collections.items()} or {
+                    "error": finding.error
+                }
             answer.stores[store] = collections
             answer.found |= any(counts["rows"] for counts in finding.counts.values())
             if asked.action == "erase":
@@ -234,7 +243,12 @@ def _remember(
                 runs.append((number, _run(asked, person, stores[store], finding, case, now)))
     with transaction.atomic():
         OperatorRun.objects.bulk_create(run for _, run in runs)
-        payload = {"action": asked.action, "people": len(people), "stores": sorted({run.store.key for _, run in runs}), "case": case}
+        payload = {
+            "action": asked.action,
+            "people": len(people),
+            "stores": sorted({run.store.key for _, run in runs}),
+            "case": case,
+        }
         audit.record(chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.began", payload=payload, now=now)
     return runs
 
@@ -262,7 +276,9 @@ def _options(asked: Asked, store: Store, person: Person, counts: Mapping[str, An
         options["set"] = {path: {"new": value} for path, value in mine.items()}
     if asked.action in ("restrict", "lift"):
         options["ground"] = asked.ground
-        earlier = OperatorRun.objects.filter(who=_who(asked, person, "restrict"), store=store, action="restrict").exclude(done_at=None)
+        earlier = OperatorRun.objects.filter(who=_who(asked, person, "restrict"), store=store, action="restrict").exclude(
+            done_at=None
+        )
         last = earlier.order_by("-pk").first()
         options["state"] = last.state if last else None
     return options
@@ -362,7 +378,9 @@ def _export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
     if not answer.found:
         return answer.to_json()
     contested = {
-        key: {name: asked.contested for name, entry in findings[key].counts.items() if entry["contested"]} for key in plans if asked.contested
+        key: {name: asked.contested for name, entry in findings[key].counts.items() if entry["contested"]}
+        for key in plans
+        if asked.contested
     }
     assert asked.out is not None
     try:
@@ -377,13 +395,9 @@ def _export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
             answer.stores[store].setdefault(name, {}).update(counts)
             if counts["contested"] and asked.contested != "keep":
                 answer.left.append(f"{store}.{name}: {counts['contested']} contested rows were withheld (--contested)")
-    audit.record(
-        chain="system",
-        actor=f"operator:{asked.actor}"[:64],
-        action="operator.export",
-        payload={"stores": sorted(plans), "complete": not answer.left},
-        now=timezone.now(),
-    )
+    with transaction.atomic():
+        payload = {"stores": sorted(plans), "complete": not answer.left}
+        audit.record(chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.export", payload=payload, now=timezone.now())
     return answer.to_json()
 
 

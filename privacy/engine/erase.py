@@ -63,9 +63,16 @@ def erase(graph: Graph, store: Store, jobs: Sequence[Job], *, today: date, heart
                     left = remaining(graph, session, store.key, job.plan, decision)
                     for name, counts in report.collections.items():
                         counts["remaining"] = left.get(name, 0)
-        if not any(report.remaining for report in reports):
-            return reports
+        if not any(report.remaining for report in reports if not report.blocked):
+            return [_with_left(report) for report in reports]
     raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
+
+
+def _with_left(report: Report) -> Report:
+    """What was left on purpose but by no rule (contested rows) remains too, and says so."""
+    for counts in report.collections.values():
+        counts["remaining"] += counts.pop("left", 0) if not report.blocked else 0
+    return report
 
 
 def _round(
@@ -233,6 +240,7 @@ def _account(job: Job, report: Report, store: str, holding: Holding, decision: D
             "anonymized": counts.get("anonymize", 0) + counts.get("pinned", 0),
             "pinned": counts.get("pinned", 0),
             "kept": counts.get("kept", []),
+            "left": counts.get("left", 0) + counts.get("contested", 0),
             "undecided_contested": sum(
                 decision.counts[n, v] for n, v, fate in decision if n == node and fate.kind == STAY and fate.basis == ("ask",)
             ),
