@@ -93,8 +93,8 @@ INSYN_CUSTOMER_SIGNIN_URL, INSYN_CUSTOMER_IDENTITY_URL = "portal:sign_in", "port
 INSYN_NOTICE_VERSION = env.text("INSYN_NOTICE_VERSION", "2026-11")
 # Where the customers' portal is, for the notices that say where to sign in; left out of them when empty.
 INSYN_PUBLIC_URL = env.text("INSYN_PUBLIC_URL", f"http://127.0.0.1:{env.integer('PORT', 8000)}/" if DEMO else "")
-# How long a worker may hold a run without a sign of life before somebody else is given it.
-INSYN_LEASE_SECONDS = env.integer("INSYN_LEASE_SECONDS", 60, least=5)
+# How long a worker may hold a run without a sign of life before somebody else is given it: longer than any statement in a store.
+INSYN_LEASE_SECONDS = env.integer("INSYN_LEASE_SECONDS", 240, least=5)
 # Web hooks are signed with this secret and posted to these hosts only.
 INSYN_HOOK_SECRET = env.derived(_secrets["encryption"], "hook") if DEMO else env.text("INSYN_HOOK_SECRET", "")
 INSYN_HOOK_HOST_ALLOWLIST = env.words("INSYN_HOOK_HOST_ALLOWLIST", "")
@@ -190,6 +190,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = _state_path("", "static") if DEMO else Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))

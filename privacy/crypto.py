@@ -45,6 +45,10 @@ def keyed_hash(value: str, *, purpose: str, version: str | None = None) -> tuple
 class EncryptedTextField(models.BinaryField):
     """Text in Python, a Fernet token in the database. Cannot be searched; keep a keyed hash beside it for that."""
 
+    # For the type checker, which would believe that a binary field holds bytes.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("editable", False)
         super().__init__(*args, **kwargs)

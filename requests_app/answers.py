@@ -50,7 +50,7 @@ def _found(finding: Mapping[str, Any]) -> Iterator[str]:
 
 def _done(run: StoreRun) -> Iterator[str]:
     collections = (run.report or {}).get("collections", {})
-    lines = [line for name, counts in collections.items() for line in _collection(name, counts)]
+    lines = [line for name, counts in collections.items() for line in _collection(run.right, name, counts)]
     yield from lines or [_done_without_details(run.right)]
 
 
@@ -63,47 +63,67 @@ def _done_without_details(right: str) -> str:
         Right.ERASURE: _("Nothing of yours is left here."),
         Right.OBJECTION: _("You get no more marketing from here."),
         LIFT: _("The restriction is lifted here."),
-    }[run_right(right)]
+    }[right]
 
 
-def run_right(right: str) -> str:
-    return right if right == LIFT else Right(right)
-
-
-# What a report may count, and how that is said; the order is the order of the lines.
-COUNTED: dict[str, Callable[[int], str]] = {
-    "exported": lambda n: ngettext("%(count)d record is in your package", "%(count)d records are in your package", n),
-    "changed": lambda n: ngettext("%(count)d record corrected", "%(count)d records corrected", n),
-    "restricted": lambda n: ngettext("%(count)d record restricted", "%(count)d records restricted", n),
-    "lifted": lambda n: ngettext("%(count)d record free again", "%(count)d records free again", n),
-    "objected": lambda n: ngettext("marketing stopped for %(count)d record", "marketing stopped for %(count)d records", n),
-    "deleted": lambda n: ngettext("%(count)d record erased", "%(count)d records erased", n),
-    "anonymized": lambda n: ngettext("%(count)d record made anonymous", "%(count)d records made anonymous", n),
-    "pinned": lambda n: ngettext(
-        "%(count)d record made anonymous, since others' records hang on it",
-        "%(count)d records made anonymous, since others' records hang on them",
+def _left_alone(n: int) -> str:
+    return ngettext(
+        "%(count)d record left as it is, since it is about somebody else too",
+        "%(count)d records left as they are, since they are about somebody else too",
         n,
-    ),
-    "withheld": lambda n: ngettext(
+    )
+
+
+# What a report counts per collection, and how that is said, by right; the order is the order of the lines.
+Say = Callable[[int], str]
+_IN_PACKAGE: dict[str, Say] = {
+    "exported": lambda n: ngettext("%(count)d record is in your package", "%(count)d records are in your package", n),
+    "contested": lambda n: ngettext(
         "%(count)d record withheld, since it is about somebody else too",
         "%(count)d records withheld, since they are about somebody else too",
         n,
     ),
-    "mismatched": lambda n: ngettext(
-        "%(count)d record not changed, since it held something else than you saw",
-        "%(count)d records not changed, since they held something else than you saw",
-        n,
-    ),
+}
+COUNTED: dict[str, dict[str, Say]] = {
+    Right.ACCESS: _IN_PACKAGE,
+    Right.PORTABILITY: _IN_PACKAGE,
+    Right.RECTIFICATION: {
+        "changed": lambda n: ngettext("%(count)d record corrected", "%(count)d records corrected", n),
+        "kept": lambda n: ngettext(
+            "%(count)d record not changed, since a law forbids it", "%(count)d records not changed, since a law forbids it", n
+        ),
+        "contested": _left_alone,
+    },
+    Right.RESTRICTION: {
+        "rows": lambda n: ngettext("%(count)d record restricted", "%(count)d records restricted", n),
+        "contested": _left_alone,
+    },
+    LIFT: {"rows": lambda n: ngettext("%(count)d record free again", "%(count)d records free again", n)},
+    Right.OBJECTION: {
+        "rows": lambda n: ngettext("marketing stopped for %(count)d record", "marketing stopped for %(count)d records", n)
+    },
+    Right.ERASURE: {
+        "deleted": lambda n: ngettext("%(count)d record erased", "%(count)d records erased", n),
+        "erased_earlier": lambda n: ngettext("%(count)d record erased before", "%(count)d records erased before", n),
+        "anonymized": lambda n: ngettext("%(count)d record made anonymous", "%(count)d records made anonymous", n),
+        "pinned": lambda n: ngettext(
+            "%(count)d of them kept without your data, since others' records hang on it",
+            "%(count)d of them kept without your data, since others' records hang on them",
+            n,
+        ),
+        "undecided_contested": _left_alone,
+    },
 }
 
 
-def _collection(name: str, counts: Mapping[str, Any]) -> Iterator[str]:
-    for key, say in COUNTED.items():
+def _collection(right: str, name: str, counts: Mapping[str, Any]) -> Iterator[str]:
+    for key, say in COUNTED[right].items():
         count = counts.get(key)
         if isinstance(count, int) and count > 0:
             yield _named(name, say(count) % {"count": count})
-    for kept in counts.get("kept", []):
-        yield _named(name, _kept(kept))
+    kept = counts.get("kept")
+    for rule in kept if isinstance(kept, list) else ():
+        yield _named(name, _kept(rule))
 
 
 def _kept(kept: Mapping[str, Any]) -> str:

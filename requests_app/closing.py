@@ -9,7 +9,7 @@ from django.db import transaction
 
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import letters, notices
+from requests_app import delivery, letters, notices
 from requests_app.lifecycle import transition
 from requests_app.models import LIFT, Outcome, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import found_nothing
@@ -51,8 +51,6 @@ def _complete(request: RightsRequest, now: datetime) -> None:
     nothing = found_nothing(request) and request.right != Right.OBJECTION
     outcome = Outcome.NOTHING if nothing else Outcome.FULFILLED
     if request.right == Right.ERASURE:
-        from requests_app import delivery  # it asks this floor's steps and notices itself
-
         delivery.revoke_packages(customer=request.customer, reason="erasure", now=now)
         _end_restrictions_by_erasure(request, now)
     action = "restrict" if request.right == Right.RESTRICTION and not nothing else "complete"

@@ -195,8 +195,8 @@ def _go_on_as_identified(request: RightsRequest, *, needed: int, now: datetime) 
                 move(request, seen=request.state, action="fulfil", actor=SYSTEM, now=now, decided_at=now)
                 settle(requests=[request.pk], now=now)  # where no store is registered, nothing else would
     elif request.state == State.RECEIVED:
-        asked = {"paused_at": now} if request.source in ASKING_AT_ONCE else {}
-        move(request, seen=request.state, action="wait_for_identity", actor=SYSTEM, now=now, **asked)
+        asked_at = now if request.source in ASKING_AT_ONCE else None
+        move(request, seen=request.state, action="wait_for_identity", actor=SYSTEM, now=now, paused_at=asked_at)
     if request.identity_level >= LEVEL_TO_LOOK:
         doorbell.ring(doorbell.LOCATE)
 

@@ -1,18 +1,21 @@
 """Who works on which runs: claims with a lease, and locks per person and store (R25–R27).
 
 A claim raises `attempt`; whatever is written about a run later is conditional on that number, so a worker that was thought dead
-and comes back changes nothing. The lease ends by itself when its worker does. Advisory locks on the worker's own connection
-close the last gap: while a worker that lost its lease still acts on a person, nobody else acts on that person in that store.
+and comes back changes nothing. The lease ends by itself when its worker gives no sign of life. Beside it every claim holds
+advisory locks on the worker's own database session, taken before the claim can be seen: while a worker that lost its lease still
+acts on a person, nobody else acts on that person in that store; and when the session is gone, so is the worker, and nobody has
+to wait for the lease to end. Workers therefore need sessions of their own, not a pooler that shares them between transactions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
@@ -24,66 +27,63 @@ BATCH = 200
 # A run whose worker disappeared this often is claimed alone, and stopped when that did not help: it may be what kills workers.
 ALONE_AFTER, STOPPED_AFTER = 2, 5
 LONGEST_LEASE = timedelta(hours=1)
+BUSY_FOR = timedelta(seconds=15)
 EXECUTING = (State.APPROVED, State.RUNNING, State.RESTRICTED)
 LOOKING = (State.IDENTIFYING, State.TRIAGE, State.APPROVED, State.RUNNING, State.RESTRICTED)
+
+Choose = Callable[[datetime], list[StoreRun]]
 
 
 class LeaseLost(Exception):
     """Somebody else was given these runs; stop, and write nothing."""
 
 
-def lease_for(run_lost: int) -> timedelta:
-    """How long a claim lasts without a sign of life; longer each time it was too short."""
-    return min(LONGEST_LEASE, timedelta(seconds=settings.INSYN_LEASE_SECONDS) * 2**run_lost)
-
-
 # --- claiming -----------------------------------------------------------------------------------------------------------
 
 
-def claim_locating(*, now: datetime) -> list[StoreRun]:
-    """Up to a batch of runs of one right whose data are to be found, theirs to write for a while."""
-    with transaction.atomic():
-        due = locatable(now)
-        head = due.order_by("due_at", "pk").first()
-        if head is None:
-            return []
-        runs = list(_locked(due.filter(right=head.right), lost=head.lost))
-        if runs:
-            lost = max(run.lost for run in runs)
-            StoreRun.objects.filter(pk__in=[run.pk for run in runs]).update(
-                state=RunState.LOCATING,
-                attempt=F("attempt") + 1,
-                lost=F("lost") + 1,  # taken back when the worker reports; what it never reports was lost
-                lease_until=now + lease_for(lost),
-            )
-        return _claimed(runs)
+@contextmanager
+def claimed(choose: Choose, *, now: datetime) -> Iterator[list[StoreRun]]:
+    """The runs that `choose` picks, leased and locked until the block ends; none when nothing is due."""
+    held: list[int] = []
+    try:
+        with transaction.atomic():
+            _one_claim_at_a_time()
+            chosen = choose(now)
+            runs = _take(chosen, held, now) if chosen else []
+        yield runs
+    finally:
+        # A session that broke has lost its locks, and what broke it is being raised.
+        with suppress(DatabaseError):
+            _unlock(held)
 
 
-def claim_batch(*, now: datetime) -> list[StoreRun]:
+def next_search(now: datetime) -> list[StoreRun]:
+    """Up to a batch of runs of one right whose data are to be found."""
+    due = locatable(now)
+    head = due.order_by("due_at", "pk").first()
+    return _oldest(due.filter(right=head.right), lost=head.lost) if head else []
+
+
+def next_batch(now: datetime) -> list[StoreRun]:
     """Up to a batch of due runs of the same store, right and map version (R27), no two of one person."""
-    with transaction.atomic():
-        _one_claim_at_a_time()
-        due = executable(now)
-        head = due.exclude(right__in=PACKAGED).order_by("due_at", "pk").first()
-        if head is None:
-            return []
-        alike = due.filter(store=head.store_id, right=head.right, dataset_version=head.dataset_version)
-        runs = {run.subject: run for run in reversed(_locked(alike, lost=head.lost))}
-        return _start(list(runs.values()), now)
+    due = executable(now).exclude(right__in=PACKAGED)
+    head = due.order_by("due_at", "pk").first()
+    if head is None:
+        return []
+    alike = due.filter(store=head.store_id, right=head.right, dataset_version=head.dataset_version)
+    once = {run.subject: run for run in reversed(_oldest(alike, lost=head.lost))}
+    return list(once.values())
 
 
-def claim_package(*, now: datetime) -> list[StoreRun]:
-    """All runs of one case whose answer is one package."""
-    with transaction.atomic():
-        _one_claim_at_a_time()
-        head = executable(now).filter(right__in=PACKAGED).order_by("due_at", "pk").first()
-        if head is None:
-            return []
-        siblings = StoreRun.objects.filter(request=head.request_id).exclude(state__in=(RunState.DONE, RunState.CANCELLED))
-        runs = list(siblings.select_for_update(of=("self",), skip_locked=True))
-        waiting = [run for run in runs if run.state in (RunState.QUEUED, RunState.FAILED)]
-        # All or nothing: a package with a store missing would be a wrong answer.
-        return _start(waiting, now) if len(waiting) == siblings.count() else []
+def next_package(now: datetime) -> list[StoreRun]:
+    """All runs of one case whose answer is one package; a package with a store missing would be a wrong answer."""
+    head = executable(now).filter(right__in=PACKAGED).order_by("due_at", "pk").first()
+    if head is None:
+        return []
+    siblings = StoreRun.objects.filter(request=head.request_id).exclude(state__in=(RunState.DONE, RunState.CANCELLED))
+    runs = list(siblings.select_for_update(of=("self",), skip_locked=True))
+    waiting = [run for run in runs if run.state in (RunState.QUEUED, RunState.FAILED)]
+    return waiting if len(waiting) == siblings.count() else []
 
 
 def locatable(now: datetime) -> QuerySet[StoreRun]:
@@ -117,7 +117,7 @@ def executable(now: datetime) -> QuerySet[StoreRun]:
     )
 
 
-def _locked(due: QuerySet[StoreRun], *, lost: int) -> list[StoreRun]:
+def _oldest(due: QuerySet[StoreRun], *, lost: int) -> list[StoreRun]:
     """The oldest of these, locked; alone if its workers keep disappearing, else without those whose do."""
     limit = BATCH
     if lost >= ALONE_AFTER:
@@ -127,23 +127,26 @@ def _locked(due: QuerySet[StoreRun], *, lost: int) -> list[StoreRun]:
     return list(due.order_by("due_at", "pk").select_for_update(of=("self",), skip_locked=True)[:limit])
 
 
-def _start(runs: Sequence[StoreRun], now: datetime) -> list[StoreRun]:
-    if runs:
-        lost = max(run.lost for run in runs)
-        changes = {"attempt": F("attempt") + 1, "lost": F("lost") + 1, "lease_until": now + lease_for(lost)}
-        StoreRun.objects.filter(pk__in=[run.pk for run in runs]).update(state=RunState.RUNNING, started_at=now, **changes)
-    return _claimed(runs)
-
-
-def _claimed(runs: Sequence[StoreRun]) -> list[StoreRun]:
-    rows = StoreRun.objects.filter(pk__in=[run.pk for run in runs]).select_related("request__customer", "store")
+def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[StoreRun]:
+    search = chosen[0].located_at is None
+    numbers = {_number(_lock_name(run, search=search)): run for run in chosen}
+    held += _try_lock(sorted(numbers))
+    free = [numbers[number] for number in held]
+    if len(free) < len(chosen):
+        # Somebody whose lease is over still acts on these people.
+        busy = [run.pk for run in chosen if run not in free]
+        StoreRun.objects.filter(pk__in=busy).update(due_at=now + BUSY_FOR)
+        free = [] if chosen[0].right in PACKAGED and not search else free
+    if free:
+        columns = {"state": RunState.LOCATING} if search else {"state": RunState.RUNNING, "started_at": now}
+        StoreRun.objects.filter(pk__in=[run.pk for run in free]).update(
+            attempt=F("attempt") + 1,
+            lost=F("lost") + 1,  # taken back when the worker reports; what it never reports was lost
+            lease_until=now + lease_for(max(run.lost for run in free)),
+            **columns,
+        )
+    rows = StoreRun.objects.filter(pk__in=[run.pk for run in free]).select_related("request__customer", "store")
     return list(rows.order_by("pk"))
-
-
-def _one_claim_at_a_time() -> None:
-    """Two claims at once could each take another right of the same person; claims are short, so they queue."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number("claim")])
 
 
 # --- while working ------------------------------------------------------------------------------------------------------
@@ -155,6 +158,11 @@ def mine(runs: Sequence[StoreRun]) -> Q:
     for attempt in {run.attempt for run in runs}:
         condition |= Q(pk__in=[run.pk for run in runs if run.attempt == attempt], attempt=attempt)
     return condition
+
+
+def lease_for(lost: int) -> timedelta:
+    """How long a claim lasts without a sign of life; longer each time it was too short."""
+    return min(LONGEST_LEASE, timedelta(seconds=settings.INSYN_LEASE_SECONDS) * 2**lost)
 
 
 class Lease:
@@ -182,19 +190,59 @@ class Lease:
             self._open.pop(run.pk, None)
 
 
-@contextmanager
-def subject_locks(runs: Sequence[StoreRun]) -> Iterator[list[StoreRun]]:
-    """Hold the lock of each person in each store; yields the runs whose lock was free. Needs a connection of its own session."""
-    numbers = {_number(f"{run.store_id}:{run.subject}"): run for run in runs}
+# --- whose worker is gone -------------------------------------------------------------------------------------------------
+
+
+def abandoned(now: datetime) -> list[StoreRun]:
+    """Claimed runs whose lease is over, or whose worker's session has ended."""
+    claims = list(StoreRun.objects.filter(state__in=(RunState.RUNNING, RunState.LOCATING), lease_until__isnull=False))
+    if not claims:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT number, pg_try_advisory_lock(number) FROM unnest(%s::bigint[]) AS number", [sorted(numbers)])
-        free = [number for number, was_free in cursor.fetchall() if was_free]
-    try:
-        yield [numbers[number] for number in free]
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(number) FROM unnest(%s::bigint[]) AS number", [free])
+        # After the runs were read: a lock that is released meanwhile belongs to a run that is reported, too.
+        cursor.execute(
+            "SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        held = {number for (number,) in cursor.fetchall()}
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        (server_started_at,) = cursor.fetchone()
+
+    def is_gone(run: StoreRun) -> bool:
+        search = run.state == RunState.LOCATING
+        if run.lease_until is not None and run.lease_until < now:
+            return True
+        # A server that restarted has forgotten all locks while its workers may live: their lease tells.
+        locks_tell = search or (run.started_at is not None and run.started_at > server_started_at)
+        return locks_tell and _number(_lock_name(run, search=search)) not in held
+
+    return [run for run in claims if is_gone(run)]
+
+
+# --- advisory locks -------------------------------------------------------------------------------------------------------
+
+
+def _lock_name(run: StoreRun, *, search: bool) -> str:
+    return f"search:{run.pk}" if search else f"person:{run.store_id}:{run.subject}"
 
 
 def _number(name: str) -> int:
     return int.from_bytes(blake2b(f"insyn.run\0{name}".encode(), digest_size=8).digest(), signed=True)
+
+
+def _one_claim_at_a_time() -> None:
+    """Two claims at once could each take another right of the same person; claims are short, so they queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number("claim")])
+
+
+def _try_lock(numbers: Sequence[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT number, pg_try_advisory_lock(number) FROM unnest(%s::bigint[]) AS number", [list(numbers)])
+        return [number for number, was_free in cursor.fetchall() if was_free]
+
+
+def _unlock(numbers: Sequence[int]) -> None:
+    if numbers:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(number) FROM unnest(%s::bigint[]) AS number", [list(numbers)])

@@ -18,7 +18,7 @@ from requests_app import doorbell
 from requests_app.backoff import backoff
 from requests_app.blame import where
 from requests_app.closing import settle
-from requests_app.leases import claim_locating, mine
+from requests_app.leases import claimed, mine, next_search
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import WITHOUT_ROWS, identities_fingerprint
 from requests_app.steps import SYSTEM
@@ -31,10 +31,10 @@ UNDECIDED = (State.RECEIVED, State.IDENTIFYING, State.TRIAGE)
 
 def locate_due(*, clock: Callable[[], datetime] = timezone.now) -> int:
     """Claim and locate one batch; answers how many runs it took, 0 when nothing is due."""
-    runs = claim_locating(now=clock())
-    if runs:
-        _locate(runs, clock)
-    return len(runs)
+    with claimed(next_search, now=clock()) as runs:
+        if runs:
+            _locate(runs, clock)
+        return len(runs)
 
 
 def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
@@ -48,7 +48,7 @@ def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
         found = _everywhere(runs, Finding("unreachable", error=str(error)))
     except DatabaseError:
         raise  # our own database: the lease ends and somebody tries again
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever one person's data provoke
         if len(people) > 1:
             halfway = sorted(people)[len(people) // 2]
             _locate([run for run in runs if run.subject < halfway], clock)

@@ -41,6 +41,13 @@ NOTICES: dict[str, Notice] = {
         gettext_lazy("There is an answer to your request %(reference)s"),
         gettext_lazy("There is an answer to your request %(reference)s. Sign in to read it."),
     ),
+    "package_revoked": Notice(
+        gettext_lazy("The package of your request %(reference)s is withdrawn"),
+        gettext_lazy(
+            "The package of your request %(reference)s is withdrawn and deleted, since your data were erased or changed after it "
+            "was made. Copies that you have downloaded are still yours."
+        ),
+    ),
     "withdrawn": Notice(
         gettext_lazy("Your request %(reference)s is withdrawn"),
         gettext_lazy(

@@ -109,8 +109,9 @@ def _deliver(item: OutboxItem, tick: Callable[[], datetime]) -> bool:
         if item.kind == Kind.HOOK:
             _post_hook(item, tick())
         else:
+            content = item.payload or {}
             messaging.deliver(
-                channel=item.kind, to=item.to, subject=item.payload.get("subject", ""), text=item.payload["text"], key=item.key
+                channel=item.kind, to=item.to or "", subject=content.get("subject", ""), text=content["text"], key=item.key
             )
     except (messaging.DeliveryFailed, HookFailed) as error:
         _remember_failure(item, str(error))
@@ -153,11 +154,12 @@ def _post_hook(item: OutboxItem, now: datetime) -> None:
     """A signed POST: HMAC-SHA-256 in hex of `timestamp + "." + body` under INSYN_HOOK_SECRET. Any 2xx means taken."""
     import httpx2
 
-    url = item.payload["url"]
+    content = item.payload or {}
+    url = content["url"]
     host = urlsplit(url).hostname or ""
     if host not in settings.INSYN_HOOK_HOST_ALLOWLIST:
         raise HookFailed(f"the host {host} is not in INSYN_HOOK_HOST_ALLOWLIST")
-    body = json.dumps(item.payload["body"], ensure_ascii=False, sort_keys=True).encode()
+    body = json.dumps(content["body"], ensure_ascii=False, sort_keys=True).encode()
     stamp = str(int(now.timestamp()))
     headers = {
         "Content-Type": "application/json",

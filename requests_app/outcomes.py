@@ -19,7 +19,6 @@ from requests_app.models import LIFT, Right, RightsRequest, RunState, StoreRun
 from requests_app.steps import SYSTEM
 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
-BUSY_FOR = timedelta(seconds=15)
 
 
 def begin(runs: Sequence[StoreRun], *, now: datetime) -> None:
@@ -30,12 +29,6 @@ def begin(runs: Sequence[StoreRun], *, now: datetime) -> None:
 def put_back(runs: Sequence[StoreRun], *, error: str, now: datetime) -> None:
     """Nothing is wrong with these runs: they are tried again later, each after its own number of tries."""
     write_outcomes(runs, {run.pk: RunOutcome("failed", reason=error) for run in runs}, now=now)
-
-
-def requeue(runs: Sequence[StoreRun], *, now: datetime) -> None:
-    """They never began, since somebody still acts on the same people: try again shortly."""
-    rows = StoreRun.objects.filter(mine(runs), state=RunState.RUNNING)
-    rows.update(state=RunState.QUEUED, due_at=now + BUSY_FOR, lease_until=None, lost=0)
 
 
 def write_outcomes(runs: Sequence[StoreRun], outcomes: Mapping[int, RunOutcome], *, now: datetime) -> set[int]:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from requests_app import doorbell, maintenance, outbox, workers
+from requests_app import delivery, doorbell, maintenance, outbox, workers
 
 
 @shared_task
@@ -37,8 +37,6 @@ def sweep() -> None:
 
 @shared_task
 def expire_packages() -> None:
-    from requests_app import delivery
-
     delivery.expire_packages(now=timezone.now())
 
 

@@ -17,13 +17,24 @@ from django.utils import timezone
 from accounts.people import person_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
-from requests_app import doorbell
+from requests_app import delivery, doorbell
 from requests_app.blame import where
 from requests_app.closing import settle
-from requests_app.leases import STOPPED_AFTER, Lease, LeaseLost, claim_batch, claim_package, executable, locatable, subject_locks
+from requests_app.leases import (
+    STOPPED_AFTER,
+    Lease,
+    LeaseLost,
+    abandoned,
+    claimed,
+    executable,
+    locatable,
+    mine,
+    next_batch,
+    next_package,
+)
 from requests_app.locating import locate_due
-from requests_app.models import OutboxItem, Right, RunState, StoreRun
-from requests_app.outcomes import begin, put_back, requeue, write_outcomes
+from requests_app.models import OutboxItem, Right, RightsRequest, RunState, StoreRun
+from requests_app.outcomes import begin, put_back, write_outcomes
 from requests_app.runs import PACKAGED, kept_by_restrictions, look_again_for_new_identities, options_for, plan_digests
 
 __all__ = ["build_due", "locate_due", "run_due", "sweep"]
@@ -38,43 +49,34 @@ RESOURCES = (MemoryError, OSError)
 
 def run_due(*, clock: Clock = timezone.now) -> int:
     """Claim one batch and carry it out; answers how many runs it took, 0 when nothing is due."""
-    runs = claim_batch(now=clock())
-    if runs:
-        begin(runs, now=clock())
-        with subject_locks(runs) as free:
-            _leave_busy(runs, free, clock)
-            if free:
-                _run(free, Lease(free, clock=clock), clock)
-    return len(runs)
+    with claimed(next_batch, now=clock()) as runs:
+        if runs:
+            begin(runs, now=clock())
+            _run(runs, Lease(runs, clock=clock), clock)
+        return len(runs)
 
 
 def build_due(*, clock: Clock = timezone.now) -> int:
     """Claim one case that is answered by a package and build it; answers how many runs it took."""
-    runs = claim_package(now=clock())
-    if runs:
-        begin(runs, now=clock())
-        with subject_locks(runs) as free:
-            if len(free) < len(runs):
-                requeue(runs, now=clock())
-            else:
-                _build(runs, Lease(runs, clock=clock), clock)
-    return len(runs)
+    with claimed(next_package, now=clock()) as runs:
+        if runs:
+            begin(runs, now=clock())
+            _build(runs, Lease(runs, clock=clock), clock)
+        return len(runs)
 
 
 def sweep(*, now: datetime) -> list[str]:
     """Take back runs whose worker disappeared, look again for new identities; answers which bells to ring."""
+    gone = abandoned(now)
     with transaction.atomic():
-        expired = StoreRun.objects.select_for_update(skip_locked=True).filter(lease_until__lt=now)
-        lost = dict(expired.filter(state__in=(RunState.RUNNING, RunState.LOCATING)).values_list("pk", "request_id"))
-        rows = StoreRun.objects.filter(pk__in=lost)
-        stopped = {
-            "state": RunState.BLOCKED,
-            "error": f"its worker ended {STOPPED_AFTER} times without an answer",
-            "due_at": None,
-        }
-        rows.filter(lost__gte=STOPPED_AFTER).update(lease_until=None, **stopped)
+        cases = {run.request_id for run in gone}
+        list(RightsRequest.objects.select_for_update().filter(pk__in=cases).order_by("pk"))
+        rows = StoreRun.objects.filter(mine(gone), state__in=(RunState.RUNNING, RunState.LOCATING))
+        error = f"its worker ended {STOPPED_AFTER} times without an answer"
+        rows.filter(lost__gte=STOPPED_AFTER).update(state=RunState.BLOCKED, error=error, due_at=None, lease_until=None)
         rows.filter(state=RunState.RUNNING).update(state=RunState.QUEUED, due_at=now, lease_until=None)
-    settle(requests=lost.values(), now=now)
+        rows.filter(state=RunState.LOCATING).update(due_at=now, lease_until=None)
+        settle(requests=cases, now=now)
     look_again_for_new_identities(now=now)
     due = {
         doorbell.LOCATE: locatable(now),
@@ -106,7 +108,7 @@ def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
     except RESOURCES as error:
         log.error("batch_put_back", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _later(runs, type(error).__name__, lease, clock)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever one person's data provoke
         if len(runs) > 1:
             _run(runs[: len(runs) // 2], lease, clock)
             _run(runs[len(runs) // 2 :], lease, clock)
@@ -144,10 +146,10 @@ def _only_as_approved(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> S
 
 
 def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
-    from requests_app import delivery
-
     try:
-        answers = delivery.build_package(request=runs[0].request, now=clock())
+        answers = delivery.build_package(request=runs[0].request, now=clock(), heartbeat=lease.beat)
+    except LeaseLost:
+        log.warning("lease_lost", runs=[run.pk for run in runs])
     except actions.StoreUnavailable as error:
         _later(runs, str(error), lease, clock)
     except DatabaseError:
@@ -155,7 +157,7 @@ def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
     except RESOURCES as error:
         log.error("package_put_back", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _later(runs, type(error).__name__, lease, clock)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever one person's data provoke
         log.error("package_stopped", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         _stop(runs, type(error).__name__, lease, clock)
     else:
@@ -171,12 +173,6 @@ def _package_outcomes(runs: Sequence[StoreRun], answers: dict[str, RunOutcome]) 
         return outcomes
     waits = RunOutcome(worst, reason="another store of this package is not done")
     return {pk: outcome if outcome.status == worst else waits for pk, outcome in outcomes.items()}
-
-
-def _leave_busy(runs: Sequence[StoreRun], free: Sequence[StoreRun], clock: Clock) -> None:
-    busy = [run for run in runs if run not in free]
-    if busy:
-        requeue(busy, now=clock())
 
 
 def _later(runs: Sequence[StoreRun], error: str, lease: Lease, clock: Clock) -> None:

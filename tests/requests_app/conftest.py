@@ -98,6 +98,7 @@ def clock() -> Clock:
 
 @pytest.fixture(autouse=True)
 def mailbox(settings: Any) -> Iterator[list[Any]]:
+    settings.INSYN_LEASE_SECONDS = 60
     settings.INSYN_EMAIL_MESSENGER = settings.INSYN_SMS_MESSENGER = "tests.mailbox.Mailbox"
     Mailbox.kept.clear()
     yield Mailbox.kept
