@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Protocol
 
 Values = tuple[Any, ...]
@@ -113,6 +114,9 @@ class Session(Protocol):
 
     def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int: ...
 
+    def expired(self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int) -> list[Values]:
+        """Primary keys of rows whose every start lies in its range, at which no row points by `unless`, but those in `spare`."""
+
     def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
         """Rows per column whose text matches a regular expression, in one pass over the table."""
 
@@ -123,6 +127,25 @@ class Assignment:
 
     value: Any = None
     random: str | None = None  # None | "text" | "email" | "number" | "date" | "uuid" | …: see stores.sql
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """A start column, of the table itself or of the row it is joined to, and the half-open range of days [since, before)."""
+
+    column: str
+    before: date
+    since: date | None = None
+    table: str | None = None  # joined where `on` (own column, its column) pairs are equal
+    on: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A table that may point at a row: (its column, our column) pairs."""
+
+    table: str
+    on: tuple[tuple[str, str], ...]
 
 
 class Store(Protocol):

@@ -55,6 +55,7 @@ class MySqlDialect(Dialect):
     transient = ("1205", "1213", "1021", "1114", "1040", "1203", "1317", "1969", "3024", "2002", "2003", "2006", "2013", "1927", "1020")
     straight = "STRAIGHT_JOIN"
     target = "t."
+    skip_locked = " FOR UPDATE SKIP LOCKED"
 
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
         own = schema or connection.execute(sa.text("SELECT DATABASE()")).scalar()

@@ -84,6 +84,8 @@ _ON_DELETE = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL"
 
 
 class PostgresDialect(Dialect):
+    skip_locked = " FOR UPDATE OF t SKIP LOCKED"
+
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
         own = schema or connection.execute(sa.text("SELECT current_schema()")).scalar()
         where = {"schema": own}

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -19,7 +21,9 @@ from privacy.stores.base import (
     NO_MATCH,
     Assignment,
     Column,
+    Expiry,
     Groups,
+    Pinned,
     Schema,
     StoreError,
     StoreRefused,
@@ -29,6 +33,7 @@ from privacy.stores.base import (
 )
 from privacy.stores.values import convert
 
+ZONE = ZoneInfo("Europe/Stockholm")
 FETCH = 2_000  # rows fetched at a time
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 120  # below the workers' lease
@@ -41,6 +46,7 @@ class Dialect:
     #: SQLSTATE classes and codes (and driver numbers) that mean "try again later"
     transient: tuple[str, ...] = ("08", "40", "53", "55", "57", "58")
     straight = "CROSS JOIN"  # joins in the order written
+    skip_locked = ""  # how a select takes rows that nobody holds
     target = ""  # how a changed table's columns are prefixed in DELETE and UPDATE
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -135,7 +141,7 @@ class SqlStore:
         schema = self.schema()
         with self.translated(), self.engine.connect() as connection:
             self.dialect.begin_write(connection)
-            yield SqlSession(self, connection, schema)
+            yield SqlSession(self, connection, schema, writing=True)
             connection.commit()
 
     @contextmanager
@@ -183,8 +189,9 @@ def error_code(error: sa.exc.DBAPIError) -> str | None:
 
 
 class SqlSession:
-    def __init__(self, store: SqlStore, connection: sa.Connection, schema: Schema) -> None:
+    def __init__(self, store: SqlStore, connection: sa.Connection, schema: Schema, *, writing: bool = False) -> None:
         self.store = store
+        self.writing = writing
         self.connection = connection
         self.tables = schema.tables
         self.dialect = store.dialect
@@ -312,6 +319,38 @@ class SqlSession:
             total += self.execute(sql, parameters | values).rowcount
         return total
 
+    def expired(self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int) -> list[Values]:
+        own = self.tables[table]
+        name = self.dialect.name
+        where, parameters = [], {}
+        for number, term in enumerate(terms):
+            column = self.tables[term.table or table].columns[term.column]
+            alias = f"j{number}" if term.table else "t"
+            bounds = [f"{alias}.{name(term.column)} < {self.dialect.parameter(f'b{number}', column)}"]
+            parameters[f"b{number}"] = self.dialect.bind(_midnight(term.before, column), column)
+            if term.since:
+                bounds.append(f"{alias}.{name(term.column)} >= {self.dialect.parameter(f'a{number}', column)}")
+                parameters[f"a{number}"] = self.dialect.bind(_midnight(term.since, column), column)
+            if term.table:
+                joined = " AND ".join(f"{alias}.{name(theirs)} = t.{name(ours)}" for ours, theirs in term.on)
+                other = self.dialect.table(self.tables[term.table])
+                bounds = [f"EXISTS (SELECT 1 FROM {other} {alias} WHERE {joined} AND {' AND '.join(bounds)})"]
+            where += bounds
+        for pinned in unless:
+            joined = " AND ".join(f"p.{name(theirs)} = t.{name(ours)}" for theirs, ours in pinned.on)
+            where.append(f"NOT EXISTS (SELECT 1 FROM {self.dialect.table(self.tables[pinned.table])} p WHERE {joined})")
+        keys = [own.columns[column] for column in own.primary_key]
+        bound = self._converted(keys, spare)
+        if bound:
+            source, spared = self.dialect.values(keys, bound)
+            equal = " AND ".join(f"v.k{i} = t.{name(c.name)}" for i, c in enumerate(keys))
+            where.append(f"NOT EXISTS (SELECT 1 FROM {source} WHERE {equal})")
+            parameters |= spared
+        selected = ", ".join(f"t.{name(c.name)}" for c in keys)
+        sql = f"SELECT {selected} FROM {self.dialect.table(own)} t WHERE {' AND '.join(where)} LIMIT {int(limit)}"
+        sql += self.dialect.skip_locked if self.writing else ""
+        return [tuple(row) for row in self.execute(sql, parameters)]
+
     def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
         counts = []
         for number, name in enumerate(columns):
@@ -374,6 +413,14 @@ def _within(on: Sequence[tuple[str, str]], values: str) -> str:
         return "1 = 1"
     left, right = ", ".join(column for column, _ in on), ", ".join(value for _, value in on)
     return f"{f'({left})' if len(on) > 1 else left} IN (SELECT {right} FROM {values})"
+
+
+def _midnight(day: date, column: Column) -> Any:
+    """The start of a day in the column's type; days are those of the company's time zone."""
+    if column.family != "datetime":
+        return day.isoformat() if column.family == "text" else day
+    aware = "with time zone" in column.type_name
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE if aware else None)
 
 
 _TAG = Column("tag", "int", "bigint")
