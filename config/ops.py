@@ -11,7 +11,7 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import multiprocess
 
@@ -51,7 +51,7 @@ class ProbeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.DEMO and not _is_loopback(request.META.get("REMOTE_ADDR", "")):
-            return HttpResponseForbidden("The demo answers this machine alone.\n", content_type="text/plain")
+            return HttpResponseNotFound("The demo answers this machine alone.\n", content_type="text/plain")
         probe = PROBES.get(request.path_info)
         return probe(request) if probe else self.get_response(request)
 
