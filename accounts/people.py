@@ -31,17 +31,19 @@ def find_or_create_customer(*, email: str, language: str, now: datetime) -> Cust
     for _attempt in range(2):
         known = _by_email(email)
         if known is not None:
-            return _seen(known, now=now)
+            return _proved_again(known, email, now=now)
         try:
             with transaction.atomic():
                 customer = Customer.objects.create(language=language, last_seen_at=now)
-                add_identity(customer=customer, kind=IdentityKind.EMAIL, value=email, method=VerificationMethod.EMAIL_CODE, now=now)
+                add_identity(
+                    customer=customer, kind=IdentityKind.EMAIL, value=email, method=VerificationMethod.EMAIL_CODE, now=now
+                )
                 return customer
         except IntegrityError:
             continue  # the same person in two tabs: the other tab made the customer
     known = _by_email(email)
     assert known is not None, "the constraint email_belongs_to_one_customer stopped us, so the row is there"
-    return _seen(known, now=now)
+    return _proved_again(known, email, now=now)
 
 
 def add_identity(
@@ -83,10 +85,15 @@ def email_of(customer: Customer) -> str:
 
 
 def _by_email(email: str) -> Customer | None:
-    return Customer.objects.filter(identities__kind=IdentityKind.EMAIL, identities__lookup__in=identity_hashes("email", email)).first()
+    return Customer.objects.filter(
+        identities__kind=IdentityKind.EMAIL, identities__lookup__in=identity_hashes("email", email)
+    ).first()
 
 
-def _seen(customer: Customer, *, now: datetime) -> Customer:
-    customer.last_seen_at = now
-    customer.save(update_fields=["last_seen_at"])
+def _proved_again(customer: Customer, email: str, *, now: datetime) -> Customer:
+    """The mailbox may have been proved before, or only claimed for this customer by whoever entered a request."""
+    with transaction.atomic():
+        add_identity(customer=customer, kind=IdentityKind.EMAIL, value=email, method=VerificationMethod.EMAIL_CODE, now=now)
+        customer.last_seen_at = now
+        customer.save(update_fields=["last_seen_at"])
     return customer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -45,15 +44,15 @@ def ask_code(request: HttpRequest) -> HttpResponse:
     if pending is None or code is None:
         return redirect("portal:sign_in")
     if "again" in request.POST:
-        form = CodeForm()
+        form = CodeForm(sent_to=code.target)
         if _send(request, form, code.target, pending["next"]):
             messages.success(request, _("We have sent a new code. The older one no longer works."))
             return redirect("portal:sign_in_code")
     else:
-        form = CodeForm(request.POST or None)
+        form = CodeForm(request.POST or None, sent_to=code.target)
         if form.is_valid() and _proved(request, form, code):
             return HttpResponseRedirect(safe_path(request, pending["next"], default="portal:requests"))
-    return _page(request, "portal/entry/code.html", form=form, target=code.target, minutes=settings.INSYN_CODE_MINUTES)
+    return _page(request, "portal/entry/code.html", form=form)
 
 
 @require_POST

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.codes import DIGITS
 from privacy.engine.identity import InvalidIdentity, canonical
@@ -53,6 +55,15 @@ class CodeForm(PortalForm):
         },
     )
     button = _("Continue")
+
+    def __init__(self, *args: Any, sent_to: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        minutes = settings.INSYN_CODE_MINUTES
+        self.fields["code"].help_text = ngettext(
+            "We have sent six digits to %(target)s. They work once, for %(minutes)d minute.",
+            "We have sent six digits to %(target)s. They work once, for %(minutes)d minutes.",
+            minutes,
+        ) % {"target": sent_to, "minutes": minutes}
 
     def clean_code(self) -> str:
         # Codes are copied with spaces and line breaks; a slip of the pen is told apart from a wrong code and costs no attempt.

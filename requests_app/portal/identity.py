@@ -94,17 +94,16 @@ def ask_code(request: HttpRequest) -> HttpResponse:
     if pending is None or code is None:
         return redirect("portal:identity")
     if "again" in request.POST:
-        form = CodeForm()
+        form = CodeForm(sent_to=mask_phone(code.target))
         if _send(request, form, code.target, pending["next"]):
             messages.success(request, _("We have sent a new code. The older one no longer works."))
             return redirect("portal:identity_code")
     else:
-        form = CodeForm(request.POST or None)
+        form = CodeForm(request.POST or None, sent_to=mask_phone(code.target))
         if form.is_valid() and _proved(request, form, code, signed_in.customer):
             messages.success(request, _("Thank you. We now know that it is you."))
             return HttpResponseRedirect(safe_path(request, pending["next"], default="portal:requests"))
-    context = {"form": form, "target": mask_phone(code.target), "next": pending["next"], "minutes": settings.INSYN_CODE_MINUTES}
-    return render(request, "portal/identity/code.html", context)
+    return render(request, "portal/identity/code.html", {"form": form, "next": pending["next"]})
 
 
 @customer_required()

@@ -48,7 +48,7 @@ def answered_rows(right: str, sending: Mapping[str, Any], *, level: int, own_wor
 
 
 def _scope(details: Mapping[str, Any]) -> Row:
-    question = _("What you ask for")
+    question = _("Which data")
     if details.get("categories"):
         return Row(question, tuple(CATEGORIES[name].label for name in details["categories"] if name in CATEGORIES), "categories")
     if details.get("since"):

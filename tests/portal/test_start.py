@@ -1,0 +1,36 @@
+"""Pages for everybody: they explain, and they work for somebody who is nobody yet."""
+
+import pytest
+from django.urls import reverse
+
+from requests_app.models import Right
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", ["start", "notice", "cookies", "contact", "sign_in"])
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_it_is_open_to_everybody_in_both_languages(client, name, language):
+    client.cookies["django_language"] = language
+    response = client.get(reverse(f"portal:{name}"))
+    assert response.status_code == 200
+    assert f'<html lang="{language}">' in response.content.decode()
+
+
+def test_the_first_page_is_swedish_whatever_the_browser_prefers(client):
+    response = client.get("/", headers={"accept-language": "en-GB,en;q=0.9"})
+    assert '<html lang="sv">' in response.content.decode()
+
+
+def test_the_start_page_explains_every_right_and_leads_to_its_form(english):
+    page = english.get("/").content.decode()
+    for right in Right:
+        assert f'href="{reverse("portal:ask", args=[right.value])}"' in page
+        assert str(right.label) in page
+
+
+def test_the_notice_has_versions_and_an_unknown_one_is_not_found(english, settings):
+    assert "version in force" in english.get(f"/privacy/{settings.INSYN_NOTICE_VERSION}/").content.decode()
+    assert english.get("/privacy/1999-01/").status_code == 404
+    settings.INSYN_NOTICE_VERSION = "2099-01"
+    assert "an older version" in english.get("/privacy/2026-11/").content.decode()
