@@ -16,9 +16,9 @@ import json
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, Protocol
@@ -129,7 +129,7 @@ class _Package:
         self.html: Spool
         self.written: list[Written] = []
 
-    def files(self, parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    def files(self, parts: Iterable[Part]) -> Generator[tuple[str, Iterator[bytes]]]:
         """Name and content of every file. stream_zip exhausts each content before it asks for the next file."""
         for part in parts:
             stem = f"data/{self.names.store(part.store)}/{self.names.collection(part.store, part.collection)}"
@@ -143,7 +143,8 @@ class _Package:
     def _json(self, written: Written, csv: Spool) -> Iterator[bytes]:
         encoder = RowEncoder([column.name for column in written.part.columns])
         csv.write(encoder.heading())
-        rows, shown, before = 0, [], b"[\n"
+        rows, before = 0, b"[\n"
+        shown: list[list[str]] = []
         for batch, objects, lines in encoded(written.part.rows(), encoder):
             self.heartbeat()
             shown += [[self.page.cell(value) for value in row] for row in batch[: SHOWN_ROWS - len(shown)]]
@@ -156,9 +157,9 @@ class _Package:
         self._finish(written, rows, shown)
 
     def _finish(self, written: Written, rows: int, shown: list[list[str]]) -> None:
-        names = {"part": written.part, "rows": rows, "json_file": written.json_file, "csv_file": written.csv_file}
-        self.html.write(self.page.section(Written(shown=shown, **names), len(self.written) + 1).encode("utf-8", "replace"))
-        self.written.append(Written(shown=[], **names))
+        number = len(self.written) + 1
+        self.html.write(self.page.section(replace(written, rows=rows, shown=shown), number).encode("utf-8", "replace"))
+        self.written.append(replace(written, rows=rows))
 
     def _index(self) -> Iterator[bytes]:
         before, after = self.page.frame(self.written, self.information)
