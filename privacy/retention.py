@@ -74,7 +74,9 @@ def plan(*, now: datetime) -> list[Due]:
             out.append(step)
             continue
         with step.maps.stores[step.node[0]].read() as session:
-            rows = session.expired(step.node[1], step.terms, unless=step.unless, spare=step.spare, limit=COUNTED)
+            # What points here and has a rule of its own goes first, so in a plan it is no obstacle.
+            unless = tuple(p for p in step.unless if not _ruled(step.maps.graph, (step.node[0], p.table)))
+            rows = session.expired(step.node[1], step.terms, unless=unless, spare=step.spare, limit=COUNTED)
         out.append(step.due(rows=len(rows), guarded=len(step.spare)))
     return out
 
@@ -111,6 +113,10 @@ class Step:
     def due(self, *, rows: int = 0, guarded: int = 0) -> Due:
         before = self.terms[0].before
         return Due(self.node[0], self.node[1], rule_name(self.retention), self.retention.then, before, rows, guarded)
+
+
+def _ruled(graph: Graph, node: Node) -> bool:
+    return graph.is_node(node) and graph.collection(node).retention is not None
 
 
 def rule_name(rule: Retention) -> str:

@@ -110,6 +110,9 @@ class Session(Protocol):
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
         """The rows of the groups, streamed."""
 
+    def distinct(self, table: str, columns: Sequence[str]) -> Iterator[Values]:
+        """Every distinct tuple of the columns without a NULL, streamed."""
+
     def delete(self, groups: Groups) -> int: ...
 
     def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int: ...

@@ -292,6 +292,14 @@ class SqlSession:
             if left is not None and left <= 0:
                 return
 
+    def distinct(self, table: str, columns: Sequence[str]) -> Iterator[Values]:
+        own = self.tables[table]
+        names = [self.dialect.exactly(f"t.{self.dialect.name(c)}", own.columns[c]) for c in columns]
+        selected = ", ".join(f"{name} AS d{i}" for i, name in enumerate(names))
+        given = " AND ".join(f"t.{self.dialect.name(c)} IS NOT NULL" for c in columns)
+        sql = f"SELECT DISTINCT {selected} FROM {self.dialect.table(own)} t WHERE {given}"
+        return (tuple(row) for row in self.stream(sql))
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def delete(self, groups: Groups) -> int:
