@@ -92,7 +92,10 @@ Member = tuple[Held, Collection, list[Field]]
 
 def _by_purpose(held: Iterable[Held]) -> list[tuple[Purpose, list[Member]]]:
     """Every purpose with what is held for it. The same purpose in several stores is told once."""
-    found: dict[Any, tuple[Purpose, list[Member]]] = {}
+    held = list(held)
+    found: dict[Any, tuple[Purpose, list[Member]]] = {
+        (purpose.key, purpose.basis): (purpose, []) for item in held for purpose in (*item.dataset.purposes.values(), UNSTATED)
+    }
     for item in held:
         for collection in item.shown():
             personal: dict[str | None, list[Field]] = {}
@@ -101,8 +104,8 @@ def _by_purpose(held: Iterable[Held]) -> list[tuple[Purpose, list[Member]]]:
                     personal.setdefault(field.purpose or collection.purpose, []).append(field)
             for key, fields in personal.items():
                 purpose = item.dataset.purposes.get(key or "", UNSTATED)
-                found.setdefault((purpose.key, purpose.basis), (purpose, []))[1].append((item, collection, fields))
-    return sorted(found.values(), key=lambda pair: pair[0] is UNSTATED)
+                found[purpose.key, purpose.basis][1].append((item, collection, fields))
+    return sorted((pair for pair in found.values() if pair[1]), key=lambda pair: pair[0] is UNSTATED)
 
 
 def _purpose(purpose: Purpose, members: list[Member], recipients: Mapping[str, Recipient], language: str) -> dict[str, Any]:
@@ -130,6 +133,7 @@ def _purpose(purpose: Purpose, members: list[Member], recipients: Mapping[str, R
 
 
 def _data(held: Held, collection: Collection, fields: list[Field], language: str) -> dict[str, Any]:
+    order = list(vocabulary.POLICY_CATEGORIES)
     categories: dict[str, list[str]] = {}
     for field in fields:
         words = vocabulary.chosen(dict(field.label), language, "") or str(vocabulary.category_words(field.categories)[0])
@@ -144,7 +148,9 @@ def _data(held: Held, collection: Collection, fields: list[Field], language: str
         "label": vocabulary.chosen(collection_words.label(collection), language, collection.name),
         "categories": [
             {"key": key, "name": str(vocabulary.POLICY_CATEGORIES.get(key, vocabulary.readable(key))), "fields": names}
-            for key, names in categories.items()
+            for key, names in sorted(
+                categories.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)
+            )
         ],
         "source": " ".join(str(vocabulary.SOURCES[source]) for source in sources if source)
         or _("Where it comes from is not recorded. Ask us, and we will answer."),

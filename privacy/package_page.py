@@ -80,13 +80,15 @@ class HtmlPage:
 
     def _described(self, written: Written, number: int) -> dict[str, Any]:
         part: Part = written.part
+        with self._speaking():
+            rows_text = number_format(written.rows, use_l10n=True, force_grouping=True)
         return {
             "part": part,
             "number": number,
             "store_name": part.store_name or vocabulary.readable(part.store),
             "label": vocabulary.chosen(dict(part.label), self.language, vocabulary.readable(part.collection)),
             "rows": written.rows,
-            "rows_text": number_format(written.rows, use_l10n=True, force_grouping=True),
+            "rows_text": rows_text,
             "json_file": written.json_file,
             "csv_file": written.csv_file,
         }
