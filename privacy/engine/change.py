@@ -9,7 +9,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import plan as plans
-from privacy.engine.decide import KEEP, decide
+from privacy.engine.decide import KEEP, Fate, decide
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding
 from privacy.engine.locate import locate
@@ -83,13 +83,20 @@ def rectify(today: date) -> Change:
             if not graph.is_node(node) or name not in graph.table(node).columns:
                 report.blocked = f"there is no field {path} in store {store.key}"
                 return
-            kept = [v for v in _own(holding, node, job) if (fate := decision.of(node, v)) and fate.kind == KEEP and fate.until]
+            kept = [v for v in _own(holding, node, job) if _frozen(graph, node, name, decision.of(node, v))]
             free = [v for v in _own(holding, node, job) if v not in kept]
             report.add(collection, "kept", sum(holding.members[node][v].count for v in kept))
             report.add(collection, "contested", sum(m.count for m in holding.members.get(node, {}).values() if m.contested))
             _compare_and_set(graph, session, node, name, free, wanted, report)
 
     return apply
+
+
+def _frozen(graph: Graph, node: Node, name: str, fate: Fate | None) -> bool:
+    """Whether a law forbids to overwrite this field: a kept row stands as it is, of a row kept along only what was named."""
+    if fate is None or fate.kind != KEEP or fate.until is None:
+        return False
+    return bool(graph.collection(node).keeps) or fate.fields is None or name in fate.fields
 
 
 def _compare_and_set(
