@@ -1,11 +1,16 @@
-"""Celery's doorbell for purges."""
+"""Celery's doorbells for what happens by the clock: purges, and the proof of what was done."""
 
 from celery import shared_task
 from django.utils import timezone
 
-from privacy import retention
+from privacy import proof, retention
 
 
 @shared_task
 def purge() -> None:
     retention.run(now=timezone.now())
+
+
+@shared_task
+def keep_proof() -> None:
+    proof.keep(now=timezone.now())

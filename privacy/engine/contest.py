@@ -119,9 +119,18 @@ class _Court:
                 continue
             node = link.child if downwards else link.parent
             index = self._index(link, downwards)
-            for key in inbound:
-                for values in index.get(self.keys.of(key, link.parent, link.parent_columns), ()):
+            for raw in inbound:
+                key = self.keys.of(raw, link.parent, link.parent_columns)
+                if downwards and self._owner_stands(link, key):
+                    continue  # the owner itself leads there, if it still is this person's
+                for values in index.get(key, ()):
                     admit((node, values), OWNED if downwards or link.joint else REFERRED, True)  # type: ignore[operator]
+
+    def _owner_stands(self, link: Link, key: Values) -> bool:
+        """Whether the remembered owner is still a row of a store that is read: then its own standing decides, not our memory."""
+        if link.parent[0] not in self.stores:
+            return False
+        return key in self._index(link, False) or key in self.facts.owners.get(link.id, ())
 
     def _across(self, link: Link, downwards: bool, node: Node, values: Values) -> list[Values]:
         if link.when_node == node and not self.keys.holds(node, link.when, values):

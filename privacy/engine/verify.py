@@ -42,13 +42,15 @@ def _under_deleted(decision: Decision, node: Node) -> bool:
 
 
 def _owner_keys(keys: Keys, link: Any, frozen: Any, decision: Decision) -> list[Values]:
-    """Keys of owners that went: what still hangs below them was missed."""
-    found: dict[Values, None] = {}
+    """Keys of owners that went, now or in an earlier run: what still hangs below them was missed. Below an owner that stays,
+    rows may rightly stand."""
+    found: dict[Values, None] = dict.fromkeys(frozen.inbound.get((link.id, True), ()))
     for values, fate in decision.fates.get(link.parent, {}).items():
-        if fate.kind == DELETE and (key := keys.raw(link.parent, link.parent_columns, values)) is not None:
-            found[key] = None
-    for key in frozen.inbound.get((link.id, True), ()):
-        found[key] = None
+        if (key := keys.raw(link.parent, link.parent_columns, values)) is not None:
+            if fate.kind == DELETE:
+                found[key] = None
+            else:
+                found.pop(key, None)
     return list(found)
 
 
