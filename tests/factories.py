@@ -39,7 +39,7 @@ def make_staff(*roles: str, email: str | None = None) -> Staff:
 def make_store(key: str | None = None, *, version: int = 1, **columns: Any) -> Store:
     """A registered store with a loaded map, as far as cases look at it; there is no database behind it."""
     key = key or f"store{next(_numbers)}"
-    store = Store.objects.create(key=key, name=key.capitalize(), url="env:NO_DATABASE", **columns)
+    store = Store.objects.create(**{"key": key, "name": key.capitalize(), "url": "env:NO_DATABASE", **columns})
     DatasetVersion.objects.create(
         store=store, version=version, fides_key=key, digest="0" * 64, source="dataset: []", loaded_at=NOW, loaded_by="test"
     )
