@@ -60,7 +60,13 @@ class StaffAdmin(DeskAdmin):
     page_template = "admin/staff.html"
     list_display = ("full_name", "email", "role_names", "enrolled", "is_active", "last_login")
     list_filter = ("is_active", EnrolledFilter)
-    sortable_by = ("email", "last_login")
+    sortable = ("email", "last_login")
+    labels = {
+        "email": _("e-mail address"),
+        "is_active": _("active"),
+        "last_login": _("last signed in"),
+        "date_joined": _("account made"),
+    }
     ordering = ("-is_active", "first_name", "last_name", "email")
     page_fields = ("full_name", "email", "role_names", "enrolled", "is_active", "last_login", "date_joined")
 

@@ -5,19 +5,26 @@ Nothing is added, changed or deleted through a model form: things change by busi
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
+from django.contrib.admin.utils import display_for_field
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.roles import may
+
+NOTHING = "–"
 
 
 def refuse_unless(request: HttpRequest, action: str) -> None:
@@ -35,9 +42,12 @@ else:
 class DeskAdmin(_ModelAdmin):
     see = ""  # the action of accounts.roles.TABLE that opens list and page
     page_fields: tuple[str, ...] = ()  # what the record's page shows, in order; names as in list_display
+    labels: dict[str, Any] = {}  # what plain fields are called in list and page
+    sortable: tuple[str, ...] = ()
     page_template = "admin/record.html"
     intro: Any = ""  # a sentence below the heading of the list
     actions = None
+    empty_value_display = NOTHING
     search_fields = ()
     list_per_page = 50
     list_max_show_all = 0  # no "show all": a page is a page
@@ -57,6 +67,12 @@ class DeskAdmin(_ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [_column(name, self.labels[name]) if name in self.labels else name for name in self.list_display]  # type: ignore[index]
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        return [item for item in self.get_list_display(request) if getattr(item, "__name__", item) in self.sortable]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Only the filters on offer: Django would let an address bar ask `?password__startswith=…` of any own field."""
@@ -88,6 +104,8 @@ class DeskAdmin(_ModelAdmin):
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        if "form" in context:
+            context["form"].label_suffix = ""  # Django's colon; a question may end a label as well
         return render(request, template, self.admin_site.each_context(request) | {"opts": self.opts} | context, status=status)
 
     def found(self, request: HttpRequest, object_id: int, queryset: QuerySet[Any] | None = None) -> Any:
@@ -114,14 +132,34 @@ class DeskAdmin(_ModelAdmin):
         """(label, shown value) of each of `page_fields`."""
         rows = []
         for name in self.page_fields:
-            label = label_for_field(name, self.model, self)
-            field, attribute, value = lookup_field(name, record, self)
-            empty = self.get_empty_value_display()
-            if field is None:
-                shown = display_for_value(value, empty, getattr(attribute, "boolean", False))
-            elif field.is_relation:
-                shown = str(getattr(record, name) or empty)
+            if name in self.labels:
+                rows.append((capfirst(str(self.labels[name])), shown(record, name)))
             else:
-                shown = display_for_field(value, field, empty)
-            rows.append((capfirst(str(label)), shown))
+                display: Any = getattr(self, name)
+                rows.append((capfirst(str(display.short_description)), display(record)))
         return rows
+
+
+def shown(record: Any, name: str) -> Any:
+    """A plain field's value in words."""
+    field = record._meta.get_field(name)
+    value = getattr(record, name)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, datetime):
+        return date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+    return str(value) if field.is_relation else display_for_field(value, field, NOTHING)
+
+
+@lru_cache
+def _column(name: str, label: Any) -> Any:
+    """A column of a list that shows a plain field under our own label."""
+
+    @admin.display(description=label, ordering=name)
+    def column(record: Any) -> Any:
+        return shown(record, name)
+
+    column.__name__ = name
+    return column

@@ -40,6 +40,9 @@ class StaffSignInForm(AuthenticationForm):
     error_messages = {**AuthenticationForm.error_messages, "invalid_login": WRONG, "inactive": WRONG}
     enrolling = False
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
         email, address = str(data.get("username") or "").lower(), client_address(self.request)

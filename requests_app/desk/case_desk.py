@@ -29,6 +29,7 @@ from requests_app.desk.searching import FindForm, find
 from requests_app.desk.standing import Standing, short_code, totals
 from requests_app.desk.steps import NO_TARGET, STEPS, Step, WrongCode, missing_before, possible_steps
 from requests_app.desk.trail import trail
+from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import Right, RightsRequest, RunState
 from requests_app.portal.masks import mask
 from requests_app.triage import extension_letter
@@ -51,7 +52,7 @@ class CaseDesk(Queue):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        more = {"title": _("Requests"), "find_form": FindForm() if may(request.user, "request.search") else None}
+        more = {"title": _("Requests"), "find_form": FindForm(label_suffix="") if may(request.user, "request.search") else None}
         return super().changelist_view(request, more | (extra_context or {}))
 
     def standing_of(self, request: HttpRequest, object_id: int) -> Standing:
@@ -67,13 +68,17 @@ class CaseDesk(Queue):
         context = {
             "title": case.reference,
             "case": case,
+            "right": RIGHT_NAMES[case.right],
             "standing": standing,
             "state": state_badge(case),
             "due": due_badge(case, timezone.localdate()),
             "asked": what_was_asked(case, own_words=may(request.user, "request.read_words")),
             "identities": [(row, mask(row.kind, row.value)) for row in standing.identities],
             "parts": store_parts(standing),
-            "progress": [run.state for run in standing.runs].count(RunState.DONE),
+            "searching": standing.is_searching,
+            "progress": sum(
+                run.state == RunState.DONE or (standing.is_searching and bool(run.located_at)) for run in standing.runs
+            ),
             "erasing": case.right == Right.ERASURE,
             "sums": totals(standing.runs),
             "plan_code": short_code(case.plan_digest) if case.plan_digest else "",
@@ -84,9 +89,7 @@ class CaseDesk(Queue):
             "tasks": standing.tasks if may(request.user, STEPS["task"].action) else [],
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
-            "others": RightsRequest.objects.filter(customer=case.customer)
-            .exclude(pk=case.pk)
-            .only("reference", "right", "state", "closed_at")[:20],
+            "others": [(other, RIGHT_NAMES[other.right]) for other in _others_of(case)],
             "trail": trail(audit.events(case.reference)),
             "people": {
                 role: name_of(person)
@@ -223,6 +226,11 @@ class CaseDesk(Queue):
                 messages.success(request, _("The request is entered. A colleague has to accept the proof of identity."))
                 return redirect(self.url("change", case.pk))
         return self.page(request, "admin/enter.html", {"title": _("Enter a request"), "form": form})
+
+
+def _others_of(case: RightsRequest) -> Any:
+    others = RightsRequest.objects.filter(customer=case.customer).exclude(pk=case.pk)
+    return others.only("reference", "right", "state").order_by("-received_at")[:20]
 
 
 def _seen(standing: Standing, step: Step) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.desk import DeskAdmin
 from accounts.staff_site import staff_site
-from requests_app.desk.due import Badge
+from requests_app.desk.due import badge
 from requests_app.models import OutboxItem
 
 
@@ -37,7 +38,15 @@ class DeliveryAdmin(DeskAdmin):
     list_display = ("number", "kind", "case", "state", "attempts", "created_at", "due_at", "delivered_at", "error")
     list_filter = (DeliveryFilter, "kind")
     ordering = ("-pk",)
-    sortable_by = ("created_at", "due_at", "delivered_at", "attempts")
+    labels = {
+        "kind": _("kind"),
+        "attempts": _("attempts"),
+        "created_at": _("created"),
+        "due_at": _("next attempt"),
+        "delivered_at": _("delivered"),
+        "error": _("error"),
+    }
+    sortable = ("created_at", "due_at", "delivered_at", "attempts")
     page_fields = ("number", "kind", "case", "state", "attempts", "created_at", "due_at", "delivered_at", "error")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -56,7 +65,7 @@ class DeliveryAdmin(DeskAdmin):
         return item.request.reference if item.request else "–"
 
     @admin.display(description=_("state"))
-    def state(self, item: OutboxItem) -> Badge:
+    def state(self, item: OutboxItem) -> SafeString:
         if item.delivered_at is not None:
-            return Badge("ok", str(_("delivered")))
-        return Badge("warn", str(_("tried, not delivered"))) if item.error else Badge("info", str(_("waiting")))
+            return badge("ok", str(_("delivered")))
+        return badge("warn", str(_("tried, not delivered"))) if item.error else badge("info", str(_("waiting")))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,28 +15,22 @@ from requests_app.desk.reads import SOON_DAYS
 from requests_app.models import RightsRequest
 
 
-@dataclass(frozen=True)
-class Badge:
-    tone: str  # ok | warn | bad | info | plain
-    text: str
-
-    def __html__(self) -> str:
-        return format_html('<span class="badge {}">{}</span>', self.tone, self.text)
-
-    __str__ = __html__  # a template asks for the text first, and only then whether it is safe
+def badge(tone: str, text: object) -> SafeString:
+    """Words in a coloured pill; `tone` is ok, warn, bad, info, neutral or plain (no pill)."""
+    return format_html('<span class="badge {}">{}</span>', tone, text)
 
 
-def due_badge(request: RightsRequest, today: date) -> Badge:
+def due_badge(request: RightsRequest, today: date) -> SafeString:
     if request.closed_at is not None:
-        return Badge("plain", _("closed"))
+        return badge("plain", _("closed"))
     if request.paused_at is not None:
-        return Badge("info", _("clock paused"))
+        return badge("info", _("clock paused"))
     days = (request.due_on - today).days
     if days < 0:
-        return Badge("bad", ngettext("%(days)d day overdue", "%(days)d days overdue", -days) % {"days": -days})
+        return badge("bad", ngettext("%(days)d day overdue", "%(days)d days overdue", -days) % {"days": -days})
     if days == 0:
-        return Badge("bad", _("due today"))
-    return Badge(
+        return badge("bad", _("due today"))
+    return badge(
         "warn" if days <= SOON_DAYS else "ok", ngettext("%(days)d day left", "%(days)d days left", days) % {"days": days}
     )
 

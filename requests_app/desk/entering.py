@@ -16,7 +16,7 @@ from accounts.claims import MailboxTaken, customer_claiming
 from accounts.models import IdentityKind, Staff
 from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app import cases
-from requests_app.desk.words import GROUNDS
+from requests_app.desk.words import GROUNDS, RIGHT_NAMES
 from requests_app.models import Right, RightsRequest, Source
 
 OLDEST = timedelta(days=365)
@@ -24,7 +24,7 @@ FIELDS = {"email": IdentityKind.EMAIL, "phone": IdentityKind.PHONE, "customer_nu
 
 
 class EnterForm(forms.Form):
-    right = forms.ChoiceField(label=_("What the person asks for"), choices=Right.choices)
+    right = forms.ChoiceField(label=_("What the person asks for"), choices=list(RIGHT_NAMES.items()))
     ground = forms.ChoiceField(
         label=_("Ground"), required=False, help_text=_("Needed for a restriction; for an erasure if the person gave one.")
     )
@@ -59,7 +59,7 @@ class EnterForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         named = [
-            (str(Right(right).label), [(f"{right}:{key}", words) for key, words in grounds.items()])
+            (str(RIGHT_NAMES[right]), [(f"{right}:{key}", words) for key, words in grounds.items()])
             for right, grounds in GROUNDS.items()
         ]
         self.fields["ground"].choices = [("", _("none given")), *named]  # type: ignore[attr-defined]

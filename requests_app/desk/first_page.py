@@ -19,6 +19,7 @@ from requests_app.desk import reads
 from requests_app.desk.due import due_badge
 from requests_app.desk.queue import COLUMNS, state_badge
 from requests_app.desk.stores import last_purges
+from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import OutboxItem, RightsRequest
 
 NEXT_UP = 8
@@ -84,6 +85,7 @@ def _next_up(user: Staff) -> list[dict[str, Any]]:
         {
             "url": reverse("admin:requests_app_rightsrequest_change", args=[case.pk]),
             "case": case,
+            "right": RIGHT_NAMES[case.right],
             "due": due_badge(case, today),
             "state": state_badge(case),
         }

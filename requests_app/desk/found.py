@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from requests_app.desk.due import Badge, day
+from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
 from requests_app.desk.words import CATEGORY_NAMES, CONTESTED_WORDS
 from requests_app.models import Right, RunState, StoreRun
@@ -52,7 +53,7 @@ class Collection:
 @dataclass(frozen=True)
 class StorePart:
     run: StoreRun
-    state: Badge
+    state: SafeString
     collections: list[Collection]
     residue: list[str]
     restart: bool
@@ -66,11 +67,11 @@ def store_parts(standing: Standing) -> list[StorePart]:
 def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
     finding: Mapping[str, Any] = run.finding or {}
     report: Mapping[str, Any] = (run.report or {}).get("collections") or {}
-    names = [*finding, *(name for name in report if name not in finding)]
+    names = sorted({*finding, *report})
     erasing = standing.request.right == Right.ERASURE
     return StorePart(
         run=run,
-        state=Badge(RUN_TONES.get(RunState(run.state), "plain"), str(run.get_state_display())),
+        state=badge(RUN_TONES.get(RunState(run.state), "neutral"), str(run.get_state_display())),
         collections=[_collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing) for name in names],
         residue=[_residue(item) for item in (run.report or {}).get("residue") or []],
         restart=restart,
@@ -129,7 +130,10 @@ def _done(done: Mapping[str, Any]) -> list[str]:
         "mismatched": _("%(rows)s not changed: they held something else"),
     }
     lines = [words[key] % {"rows": rows_in_words(done[key])} for key in DONE_KEYS if isinstance(done.get(key), int) and done[key]]
-    return lines + [_kept(item) for item in done.get("kept") or []]
+    kept = done.get("kept") or []
+    if isinstance(kept, int):  # a correction counts them, an erasure says why and until when
+        return [*lines, _("%(rows)s not changed: a law keeps them as they are") % {"rows": rows_in_words(kept)}]
+    return lines + [_kept(item) for item in kept]
 
 
 def _residue(item: Mapping[str, Any]) -> str:

@@ -39,11 +39,11 @@ class AuditAdmin(DeskAdmin):
     intro = _("Everything that happened, in one hash chain per case and one for the system. Nothing here names a data subject.")
     change_list_template = "admin/audit_list.html"
     page_template = "admin/audit_event.html"
-    list_display = ("at", "chain_link", "seq", "what", "who", "payload_text")
-    list_display_links = ("at",)
+    list_display = ("at", "chain_name", "seq", "what", "who", "payload_text")
     list_filter = (ChainFilter,)
     ordering = ("-at", "-pk")
-    sortable_by = ("at",)
+    labels = {"at": _("when"), "seq": _("number")}
+    sortable = ("at",)
     list_per_page = 100
 
     def more_urls(self) -> list[URLPattern]:
@@ -58,7 +58,7 @@ class AuditAdmin(DeskAdmin):
         return changelist
 
     @admin.display(description=_("chain"))
-    def chain_link(self, event: AuditEvent) -> str:
+    def chain_name(self, event: AuditEvent) -> str:
         return event.chain
 
     @admin.display(description=_("what"))
@@ -113,7 +113,15 @@ class RestrictionAdmin(RecordAdmin):
     list_display = ("case", "store", "ground", "set_at", "told_at", "lifted_at")
     list_filter = ("store", ("lifted_at", admin.EmptyFieldListFilter))
     ordering = ("-set_at", "-pk")
-    sortable_by = ("set_at", "lifted_at")
+    sortable = ("set_at", "lifted_at")
+    labels = {
+        "case": _("request"),
+        "store": _("data store"),
+        "ground": _("ground"),
+        "set_at": _("restricted"),
+        "told_at": _("told"),
+        "lifted_at": _("lifted"),
+    }
     page_fields = ("case", "store", "ground", "set_at", "told_at", "lifted_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -132,7 +140,8 @@ class SuppressionAdmin(RecordAdmin):
     list_display = ("number", "kind", "since", "lookup_key")
     list_filter = ("kind",)
     ordering = ("-since", "-pk")
-    sortable_by = ("since",)
+    sortable = ("since",)
+    labels = {"kind": _("kind"), "since": _("since"), "lookup": _("keyed hash"), "lookup_key": _("key version")}
     page_fields = ("number", "kind", "since", "lookup", "lookup_key")
 
     @admin.display(description=_("number"))
@@ -146,7 +155,17 @@ class LedgerAdmin(RecordAdmin):
     list_display = ("number", "case", "store_key", "kind", "field", "erased_at", "expires_on")
     list_filter = ("kind", "store_key")
     ordering = ("-erased_at", "-pk")
-    sortable_by = ("erased_at", "expires_on")
+    sortable = ("erased_at", "expires_on")
+    labels = {
+        "case": _("request"),
+        "store_key": _("data store"),
+        "kind": _("kind"),
+        "field": _("field"),
+        "lookup": _("keyed hash"),
+        "lookup_key": _("key version"),
+        "erased_at": _("erased"),
+        "expires_on": _("expires"),
+    }
     page_fields = ("number", "case", "store_key", "kind", "field", "lookup", "lookup_key", "erased_at", "expires_on")
 
     @admin.display(description=_("number"))

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.desk import DeskAdmin
 from accounts.models import Staff
 from requests_app.desk import reads
-from requests_app.desk.due import Badge, day, due_badge
+from requests_app.desk.due import badge, day, due_badge
+from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import RightsRequest, RunState, State, StoreRun
 
 # What a line shows; the encrypted columns stay where they are.
@@ -25,8 +26,8 @@ COLUMNS += ("assignee__first_name", "assignee__last_name", "assignee__email")
 TONES = {State.BLOCKED: "bad", State.PROPOSED: "warn", State.IDENTIFYING: "info", State.TRIAGE: "info", State.RECEIVED: "info"}
 
 
-def state_badge(request: RightsRequest) -> Badge:
-    return Badge(TONES.get(State(request.state), "plain"), str(request.get_state_display()))
+def state_badge(request: RightsRequest) -> SafeString:
+    return badge(TONES.get(State(request.state), "plain"), str(request.get_state_display()))
 
 
 def name_of(staff: Staff | None) -> str:
@@ -98,6 +99,17 @@ class RunsFilter(ConditionFilter):
         return {"stopped": (_("A store has stopped"), reads.stopped())}
 
 
+class RightFilter(admin.SimpleListFilter):
+    title = _("right")
+    parameter_name = "right"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(RIGHT_NAMES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(right=self.value()) if self.value() else queryset
+
+
 class PersonFilter(admin.SimpleListFilter):
     """Set by the search for an identity: opaque customer references, never the identity itself."""
 
@@ -117,9 +129,9 @@ class Queue(DeskAdmin):
 
     see = "request.see"
     change_list_template = "admin/queue.html"
-    list_display = ("ref", "right", "state_text", "due", "level", "stores_done", "assigned_to")
-    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", "right", RunsFilter, "source", PersonFilter)
-    sortable_by = ("right", "state_text", "due", "level")
+    list_display = ("ref", "right_name", "state_text", "due", "level", "stores_done", "assigned_to")
+    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", RightFilter, RunsFilter, "source", PersonFilter)
+    sortable = ("right_name", "state_text", "due", "level")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RightsRequest]:
         runs = StoreRun.objects.only("request_id", "state").order_by()
@@ -136,8 +148,12 @@ class Queue(DeskAdmin):
     def ref(self, request: RightsRequest) -> SafeString:
         return format_html('<span class="ref">{}</span>', request.reference)
 
+    @admin.display(description=_("right"), ordering="right")
+    def right_name(self, request: RightsRequest) -> str:
+        return str(RIGHT_NAMES[request.right])
+
     @admin.display(description=_("state"), ordering="state")
-    def state_text(self, request: RightsRequest) -> Badge:
+    def state_text(self, request: RightsRequest) -> SafeString:
         return state_badge(request)
 
     @admin.display(description=_("due"), ordering="due_on")
@@ -160,7 +176,7 @@ class Queue(DeskAdmin):
             return "–"
         text = f"{states.count(RunState.DONE)}/{len(states)}"
         stops = states.count(RunState.BLOCKED)
-        return format_html("{} {}", text, Badge("bad", str(_("stopped")))) if stops else text
+        return format_html("{} {}", text, badge("bad", str(_("stopped")))) if stops else text
 
     @admin.display(description=_("assigned to"))
     def assigned_to(self, request: RightsRequest) -> str:

@@ -81,7 +81,8 @@ class RecipientAdmin(DeskAdmin):
     page_template = "admin/recipient.html"
     list_display = ("name", "key", "role", "country", "agreement", "safeguard")
     list_filter = ("role",)
-    sortable_by = ("name", "country")
+    labels = {"key": _("key"), **RecipientForm.Meta.labels}
+    sortable = ("name", "country")
     page_fields = ("name", "key", "role", "country", "agreement", "safeguard", "contact")
 
     def more_urls(self) -> list[URLPattern]:

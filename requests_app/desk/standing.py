@@ -86,6 +86,11 @@ class Standing:
         return request.is_open and request.extended_at is None and local_date(timezone.now()) <= last_day
 
     @property
+    def is_searching(self) -> bool:
+        """Before a decision the stores are only searched."""
+        return self.request.state in (State.RECEIVED, State.IDENTIFYING, State.TRIAGE, State.PROPOSED)
+
+    @property
     def told_before_lifting(self) -> bool:
         return all(row.told_at is not None for row in self.restrictions)
 

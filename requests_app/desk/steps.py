@@ -113,6 +113,7 @@ STEPS: dict[str, Step] = {
                 request=s.request, assignee=form.person(), acting_user=s.user, now=now
             ),
             form=forms.AssignForm,
+            tone="plain",
             done=_("The case is assigned."),
         ),
         Step(
@@ -133,6 +134,7 @@ STEPS: dict[str, Step] = {
             will_happen=will.ask_identity,
             perform=_with(cases.ask_identity, doubt="doubt"),
             form=forms.DoubtForm,
+            tone="plain",
             done=_("The person is asked for more proof, and the clock stands still."),
         ),
         Step(
@@ -209,6 +211,7 @@ STEPS: dict[str, Step] = {
             will_happen=will.extend,
             perform=_with(cases.extend_deadline, reason="reason"),
             form=forms.ExtendForm,
+            tone="plain",
             done=_("The deadline is extended and the person is told."),
         ),
         Step(

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -24,8 +25,8 @@ from privacy.datamap.categories import policy_category
 from privacy.datamap.loader import parse
 from privacy.datamap.model import Collection, DataMapError, Dataset
 from privacy.models import DatasetVersion, PurgeRun, Store
-from requests_app.desk.due import Badge
-from requests_app.desk.words import CATEGORY_NAMES, ON_ERASURE
+from requests_app.desk.due import badge
+from requests_app.desk.words import CATEGORY_NAMES, ON_ERASURE, period_in_words
 from requests_app.models import RunState, StoreRun
 
 HEALTH_TONES = {Store.Health.OK: "ok", Store.Health.DOWN: "bad", Store.Health.UNKNOWN: "plain"}
@@ -47,12 +48,22 @@ class StoreAdmin(DeskAdmin):
     see = "store.see"
     intro = _("Where personal data are held. Stores and their data maps are loaded by an engineer with “manage.py datamap load”.")
     page_template = "admin/store.html"
-    list_display = ("key", "name", "health_text", "version", "role", "country", "waiting", "is_active")
+    list_display = ("name_or_key", "key", "health_text", "version", "role", "country", "waiting", "is_active")
     list_filter = ("health", "is_active", "role", MapFilter)
-    sortable_by = ("key", "name")
+    sortable = ("key", "name_or_key")
+    labels = {
+        "key": _("key"),
+        "role": _("our role"),
+        "country": _("country"),
+        "safeguard": _("safeguard"),
+        "is_active": _("active"),
+        "health_error": _("last error"),
+        "checked_at": _("last tried"),
+        "created_at": _("registered"),
+    }
     page_fields = (
+        "name_or_key",
         "key",
-        "name",
         "health_text",
         "health_error",
         "checked_at",
@@ -71,9 +82,13 @@ class StoreAdmin(DeskAdmin):
         found = found.prefetch_related(Prefetch("versions", queryset=current, to_attr="current"))
         return found.annotate(stopped=Subquery(stopped.annotate(n=Count("pk")).values("n")))
 
+    @admin.display(description=_("name"), ordering="name")
+    def name_or_key(self, store: Store) -> str:
+        return store.name or store.key
+
     @admin.display(description=_("health"), ordering="health")
-    def health_text(self, store: Store) -> Badge:
-        return Badge(HEALTH_TONES[Store.Health(store.health)], str(store.get_health_display()))
+    def health_text(self, store: Store) -> SafeString:
+        return badge(HEALTH_TONES[Store.Health(store.health)], str(store.get_health_display()))
 
     @admin.display(description=_("data map"))
     def version(self, store: Any) -> str:
@@ -154,7 +169,7 @@ def _line(collection: Collection, version: DatasetVersion) -> Line:
         undecided=not answer,
         assumed=assumed,
         keeps=[keep.basis for keep in collection.keeps],
-        retention=f"{retention.period} · {retention.then}" if retention else "",
+        retention=f"{period_in_words(retention.period)}, {ON_ERASURE.get(retention.then, retention.then)}" if retention else "",
     )
 
 
@@ -181,7 +196,17 @@ class VersionAdmin(DeskAdmin):
     list_display = ("store", "version", "is_current", "loaded_at", "loaded_by", "assumption", "warned")
     list_filter = ("is_current", "store")
     ordering = ("store__key", "-version")
-    sortable_by = ("store", "loaded_at")
+    sortable = ("store", "loaded_at")
+    labels = {
+        "store": _("data store"),
+        "version": _("version"),
+        "is_current": _("in use"),
+        "fides_key": _("name in the file"),
+        "digest": _("digest"),
+        "loaded_at": _("loaded"),
+        "loaded_by": _("loaded by"),
+        "assumed_confirmed_at": _("confirmed"),
+    }
     page_fields = (
         "store",
         "version",
@@ -278,7 +303,9 @@ class LastPurgeFilter(admin.SimpleListFilter):
 
 def last_purges() -> Q:
     """The newest purge of each collection, where that one did not end well."""
-    newest = PurgeRun.objects.order_by("store_id", "collection", "-started_at", "-pk").distinct("store_id", "collection").values("pk")
+    newest = (
+        PurgeRun.objects.order_by("store_id", "collection", "-started_at", "-pk").distinct("store_id", "collection").values("pk")
+    )
     return Q(pk__in=newest, state__in=["failed", "stopped"])
 
 
@@ -289,7 +316,20 @@ class PurgeAdmin(DeskAdmin):
     list_display = ("store", "collection", "state", "planned", "removed", "guarded", "before_on", "started_at", "note")
     list_filter = ("state", "store", LastPurgeFilter)
     ordering = ("-started_at", "-pk")
-    sortable_by = ("started_at", "removed")
+    sortable = ("started_at", "removed")
+    labels = {
+        "store": _("data store"),
+        "collection": _("collection"),
+        "rule": _("rule"),
+        "state": _("state"),
+        "before_on": _("rows before"),
+        "planned": _("planned"),
+        "removed": _("removed"),
+        "guarded": _("guarded"),
+        "note": _("note"),
+        "started_at": _("started"),
+        "finished_at": _("finished"),
+    }
     list_select_related = ("store",)
     page_fields = (
         "store",

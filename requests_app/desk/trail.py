@@ -91,4 +91,9 @@ def actor_in_words(actor: str, names: dict[str, str]) -> str:
 
 
 def compact(payload: dict[str, Any]) -> str:
-    return json.dumps(payload, ensure_ascii=False, sort_keys=True) if payload else ""
+    """The payload on one line, `right: erasure · level: 2`; what is nested stays JSON."""
+    return " · ".join(f"{key}: {_value(value)}" for key, value in payload.items() if value not in ("", None, [], {}))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

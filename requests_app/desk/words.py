@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from privacy.datamap.periods import Period
+from requests_app.models import Right
+
+# Shorter than the portal's, which speak with the customer's voice.
+RIGHT_NAMES: dict[str, Any] = {
+    Right.ACCESS.value: _("Access"),
+    Right.PORTABILITY.value: _("Portability"),
+    Right.RECTIFICATION.value: _("Rectification"),
+    Right.RESTRICTION.value: _("Restriction"),
+    Right.ERASURE.value: _("Erasure"),
+    Right.OBJECTION.value: _("Objection to marketing"),
+}
 CATEGORY_NAMES: dict[str, Any] = {
     "identification": _("identification"),
     "contact": _("contact"),
@@ -42,3 +55,13 @@ GROUNDS: dict[str, dict[str, Any]] = {
         "d": _("an objection is being weighed (18(1)(d))"),
     },
 }
+
+
+def period_in_words(period: Period) -> str:
+    """`7 years`, `1 year 6 months`."""
+    parts = [
+        ngettext("%(count)d year", "%(count)d years", period.years) % {"count": period.years} if period.years else "",
+        ngettext("%(count)d month", "%(count)d months", period.months) % {"count": period.months} if period.months else "",
+        ngettext("%(count)d day", "%(count)d days", period.days) % {"count": period.days} if period.days else "",
+    ]
+    return " ".join(part for part in parts if part)
