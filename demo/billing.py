@@ -34,7 +34,7 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
         invoices.append(
             (
                 place, f"F{issued.year}-{place:06d}", accounts[person.number], issued, issued + timedelta(days=30), net, vat, net + vat,
-                person.name, person.email,
+                person.street, person.postcode, person.city, person.name, person.email,
             )
         )  # fmt: skip
         lines.extend(
@@ -63,7 +63,22 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
             ],
         ),
         "invoice": Table(
-            ("id", "number", "account_id", "issued_on", "due_on", "net", "vat", "total", "your_reference", "sent_to"), invoices
+            (
+                "id",
+                "number",
+                "account_id",
+                "issued_on",
+                "due_on",
+                "net",
+                "vat",
+                "total",
+                "bill_street",
+                "bill_postcode",
+                "bill_city",
+                "your_reference",
+                "sent_to",
+            ),
+            invoices,
         ),
         "invoice_line": Table(("invoice_id", "line_no", "description", "quantity", "unit_price"), lines),
         "payment": Table(("invoice_id", "paid_on", "amount", "method", "payer"), payments),

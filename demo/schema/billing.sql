@@ -21,6 +21,9 @@ CREATE TABLE invoice (
   vat numeric(10, 2) NOT NULL,
   total numeric(10, 2) NOT NULL,
   currency char(3) NOT NULL DEFAULT 'SEK',
+  bill_street text NOT NULL,  -- the address as it stood on the invoice: a voucher is not rewritten when somebody moves
+  bill_postcode text NOT NULL,
+  bill_city text NOT NULL,
   your_reference text,
   sent_to text,
   CHECK (total = net + vat),
