@@ -114,7 +114,9 @@ class CustomerIdentity(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["customer", "kind", "lookup"], name="identity_once_per_customer"),
             # An e-mail address proves one mailbox: it belongs to one customer. Phones may be shared in a household.
-            models.UniqueConstraint(fields=["kind", "lookup"], condition=models.Q(kind="email"), name="email_belongs_to_one_customer"),
+            models.UniqueConstraint(
+                fields=["kind", "lookup"], condition=models.Q(kind="email"), name="email_belongs_to_one_customer"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -114,14 +114,18 @@ def _change(
     reports = changes.change(maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat)
     outcomes = {}
     for item, report in zip(items, reports, strict=True):
-        outcome = RunOutcome("blocked" if report.blocked else "done", {"collections": report.collections}, report.blocked, report.state)
+        outcome = RunOutcome(
+            "blocked" if report.blocked else "done", {"collections": report.collections}, report.blocked, report.state
+        )
         if outcome.status == "done":
             outcome = _after(maps, key, right, item, report, outcome, now)
         outcomes[item.case] = outcome
     return outcomes
 
 
-def _after(maps: Maps, key: str, right: str, item: RunItem, report: changes.Report, outcome: RunOutcome, now: datetime) -> RunOutcome:
+def _after(
+    maps: Maps, key: str, right: str, item: RunItem, report: changes.Report, outcome: RunOutcome, now: datetime
+) -> RunOutcome:
     """What goes with a change beyond the rows: the services' own hook, the suppression list."""
     if right == "objection":
         suppress(_pairs(item), now=now)
@@ -155,9 +159,7 @@ def suppress(identities: Sequence[tuple[str, str]], *, now: datetime) -> None:
 
 def _job(item: RunItem) -> changes.Job:
     options = item.options
-    return changes.Job(
-        _pairs(item), item.plan, options.get("contested", {}), options.get("set", {}), options.get("state")
-    )
+    return changes.Job(_pairs(item), item.plan, options.get("contested", {}), options.get("set", {}), options.get("state"))
 
 
 def _pairs(item: RunItem) -> tuple[tuple[str, str], ...]:

@@ -86,14 +86,19 @@ def below(graph: Graph, down: set[str]) -> set[str]:
     while grew:
         grew = False
         for link in graph.links:
-            for walkable, source, target in ((link.owns, link.parent[0], link.child[0]), (link.refers, link.child[0], link.parent[0])):
+            for walkable, source, target in (
+                (link.owns, link.parent[0], link.child[0]),
+                (link.refers, link.child[0], link.parent[0]),
+            ):
                 if walkable and source in down | out and target not in down | out:
                     out.add(target)
                     grew = True
     return out
 
 
-def _effects(graph: Graph, session: Session | None, key: str, holdings: list[Holding], right: str) -> list[dict[str, dict[str, Any]]]:
+def _effects(
+    graph: Graph, session: Session | None, key: str, holdings: list[Holding], right: str
+) -> list[dict[str, dict[str, Any]]]:
     if session is None or right != "erasure":
         return [{} for _ in holdings]
     decisions = decide(graph, session, key, holdings, answers=[{} for _ in holdings], today=timezone.localdate())
@@ -111,14 +116,18 @@ def _finding(
     if key in down:
         return Finding("unreachable", dataset_version=version, error=down[key])
     counts = {
-        node[1]: _counts(maps.graph, node, groups, holding, effects) for node, groups in sorted(holding.in_store(key).items()) if groups
+        node[1]: _counts(maps.graph, node, groups, holding, effects)
+        for node, groups in sorted(holding.in_store(key).items())
+        if groups
     }
     for node in holding.others:
         if node[0] == key:
             counts.setdefault(node[1], {"rows": 0, "contested": 0, "others": 0})["others"] = sum(holding.others[node].values())
     if unknown:
         missing = ", ".join(sorted(down))
-        return Finding("unknown", counts, dataset_version=version, error=f"what hangs below {missing} is unknown until it can be reached")
+        return Finding(
+            "unknown", counts, dataset_version=version, error=f"what hangs below {missing} is unknown until it can be reached"
+        )
     plan = plans.write(maps.graph, keys, key, holding, map_version=version)
     status = "found" if any(c["rows"] for c in counts.values()) else "nothing"
     return Finding(status, counts, plan, plans.digest(plan), version, error="; ".join(effects.get("stops", ())))
@@ -207,7 +216,9 @@ def _kind(item: Any) -> str:
     return "postcode" if any(within(c, "user.contact.address.postal_code") for c in item.categories) else "text"
 
 
-def _values(person: Person, own: Mapping[str, Any], wanted: Any, *, along: str = "") -> Iterator[tuple[Graph, str, Node, str, Any]]:
+def _values(
+    person: Person, own: Mapping[str, Any], wanted: Any, *, along: str = ""
+) -> Iterator[tuple[Graph, str, Node, str, Any]]:
     """Distinct values of the wanted fields in this person's uncontested rows."""
     maps = open_maps(only=list(own))
     for key, plan in own.items():
@@ -219,7 +230,9 @@ def _values(person: Person, own: Mapping[str, Any], wanted: Any, *, along: str =
             raise StoreUnavailable(str(error)) from None
 
 
-def _store_values(maps: Maps, key: str, person: Person, plan: Any, wanted: Any, along: str) -> Iterator[tuple[Graph, str, Node, str, Any]]:
+def _store_values(
+    maps: Maps, key: str, person: Person, plan: Any, wanted: Any, along: str
+) -> Iterator[tuple[Graph, str, Node, str, Any]]:
     graph = maps.graph
     identities = tuple((i.kind, i.value) for i in person.identities)
     with maps.stores[key].read() as session:

@@ -79,7 +79,9 @@ def load(
     warnings = [w for dataset in datasets.values() for w in dataset.warnings]
     if strict and warnings:
         raise DataMapError(warnings)
-    opened = {key: open_store(key, urls.get(key) or known[key].url, policy=policy(), schema=d.schema) for key, d in datasets.items()}
+    opened = {
+        key: open_store(key, urls.get(key) or known[key].url, policy=policy(), schema=d.schema) for key, d in datasets.items()
+    }
     schemas = {key: store.schema() for key, store in opened.items()}
     others, other_shapes = _others(set(datasets))
     build({**others, **datasets}, {**other_shapes, **schemas})
@@ -105,7 +107,9 @@ def _parse_all(files: Sequence[tuple[str, str]]) -> dict[str, Dataset]:
 
 def _others(own: set[str]) -> tuple[dict[str, Dataset], dict[str, Schema]]:
     """Maps that stay as they are, with the shapes they were loaded on."""
-    versions = list(DatasetVersion.objects.filter(is_current=True, store__is_active=True).exclude(store__key__in=own).select_related("store"))
+    versions = list(
+        DatasetVersion.objects.filter(is_current=True, store__is_active=True).exclude(store__key__in=own).select_related("store")
+    )
     return {v.store.key: dataset_of(v) for v in versions}, {v.store.key: from_shape(v.shape) for v in versions}
 
 
@@ -191,7 +195,9 @@ def open_maps(*, only: Sequence[str] | None = None) -> Maps:
     """All active stores with a map. Those in `only` (default: all) are asked for their live schema; the others stand as loaded."""
     versions = {
         v.store.key: v
-        for v in DatasetVersion.objects.filter(is_current=True, store__is_active=True).select_related("store").order_by("store__key")
+        for v in DatasetVersion.objects.filter(is_current=True, store__is_active=True)
+        .select_related("store")
+        .order_by("store__key")
     }
     datasets = {key: dataset_of(version) for key, version in versions.items()}
     stores: dict[str, base.Store] = {}

@@ -193,7 +193,8 @@ class PurgeRun(models.Model):
     removed = models.PositiveBigIntegerField(default=0)
     guarded = models.PositiveBigIntegerField(default=0)
     state = models.CharField(
-        max_length=16, choices=[("running", _("running")), ("done", _("done")), ("stopped", _("stopped")), ("failed", _("failed"))]
+        max_length=16,
+        choices=[("running", _("running")), ("done", _("done")), ("stopped", _("stopped")), ("failed", _("failed"))],
     )
     note = models.CharField(max_length=255, blank=True)
     started_at = models.DateTimeField()

@@ -19,6 +19,6 @@ def keep(*, now: datetime) -> bool:
         checkpoints.checkpoint(now=now)
     except checkpoints.CheckpointRefused as refused:
         kinds = sorted({problem.kind for problem in refused.problems})
-        log.error("audit_log_does_not_verify", problems=len(refused.problems), kinds=kinds)  # noqa: TRY400
+        log.error("audit_log_does_not_verify", problems=len(refused.problems), kinds=kinds)
         return False
     return True

@@ -126,7 +126,9 @@ def _again(maps: Maps, store: str, found: Recognised, now: datetime) -> Replayed
     if reason := _came_back(maps, store, found):
         return Replayed(found.case, skipped=reason)
     with maps.stores[store].read() as session:
-        foreign = {link.id: frozenset(found.inbound.get(link.id, ())) for link in graph.links if link.parent[0] != store == link.child[0]}
+        foreign = {
+            link.id: frozenset(found.inbound.get(link.id, ())) for link in graph.links if link.parent[0] != store == link.child[0]
+        }
         frozen = Frozen(
             store=store,
             roots={node: sorted(groups, key=repr) for node, groups in found.roots.items()},

@@ -120,7 +120,9 @@ def _ruled(graph: Graph, node: Node) -> bool:
 
 
 def rule_name(rule: Retention) -> str:
-    parts = [f"{n}{letter}" for n, letter in zip((rule.period.years, rule.period.months, rule.period.days), "YMD", strict=True) if n]
+    parts = [
+        f"{n}{letter}" for n, letter in zip((rule.period.years, rule.period.months, rule.period.days), "YMD", strict=True) if n
+    ]
     return f"{rule.start} + P{''.join(parts)}" + (f" ({rule.align})" if rule.align != "none" else "")
 
 
@@ -138,11 +140,20 @@ def _steps(now: datetime) -> Iterator[Step | Due]:
         for node in deletion_order(maps.graph, key, ruled)[0]:
             rule = maps.graph.collection(node).retention
             assert rule is not None
-            trouble = down.get(key) or ("people with open requests may have rows here that cannot be found now" if key in unknown else "")
+            trouble = down.get(key) or (
+                "people with open requests may have rows here that cannot be found now" if key in unknown else ""
+            )
             if not trouble and not maps.graph.table(node).primary_key:
                 trouble = f"the table {node[1]} has no primary key, so its rows cannot be purged one by one"
             if trouble:
-                yield Due(key, node[1], rule_name(rule), rule.then, cutoff(rule, today, maps.graph.datasets[key].year_end), error=trouble)
+                yield Due(
+                    key,
+                    node[1],
+                    rule_name(rule),
+                    rule.then,
+                    cutoff(rule, today, maps.graph.datasets[key].year_end),
+                    error=trouble,
+                )
             else:
                 yield _step(maps, node, rule, today, spared[key].get(node, ()))
 

@@ -24,8 +24,8 @@ from privacy.actions import Identity, Person, RunItem, RunOutcome
 from privacy.crypto import keyed_hash
 from privacy.engine import residue
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.finding import located
 from privacy.finding import find as find_people
+from privacy.finding import located
 from privacy.keys import keys_of
 from privacy.maps import open_maps
 from privacy.models import DatasetVersion, OperatorRun, Store
@@ -397,7 +397,9 @@ def _export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
                 answer.left.append(f"{store}.{name}: {counts['contested']} contested rows were withheld (--contested)")
     with transaction.atomic():
         payload = {"stores": sorted(plans), "complete": not answer.left}
-        audit.record(chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.export", payload=payload, now=timezone.now())
+        audit.record(
+            chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.export", payload=payload, now=timezone.now()
+        )
     return answer.to_json()
 
 

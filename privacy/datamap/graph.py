@@ -220,11 +220,18 @@ def _links(
 
 
 def _targets(
-    dataset: Dataset, collection: str, item: Any, datasets: Mapping[str, Dataset], live: Mapping[str, Dataset], problems: list[str]
+    dataset: Dataset,
+    collection: str,
+    item: Any,
+    datasets: Mapping[str, Dataset],
+    live: Mapping[str, Dataset],
+    problems: list[str],
 ) -> list[tuple[str, str, str, str | None]]:
     found = []
     for reference in item.references:
-        place = f"{dataset.key}: {collection}.{item.name}: references {reference.dataset}.{reference.collection}.{reference.field}"
+        place = (
+            f"{dataset.key}: {collection}.{item.name}: references {reference.dataset}.{reference.collection}.{reference.field}"
+        )
         store = next((key for key, other in datasets.items() if other.key == reference.dataset), None)
         if store is None:
             problems.append(f"{place}: no dataset `{reference.dataset}` is loaded; load it first or in the same command")
@@ -247,15 +254,19 @@ def _polymorphic(
     problems: list[str],
 ) -> None:
     """A field that points into several collections of its own dataset tells which by another field, or by real foreign keys (R7)."""
-    own = {(c, f) for key, c, f, _ in targets if key in (dataset.key,) or c in dataset.collections and key == dataset.key}
+    own = {(c, f) for key, c, f, _ in targets if key in (dataset.key,) or (c in dataset.collections and key == dataset.key)}
     pointing = {(c, f) for c, f in own if c != collection}
     if len({c for c, _ in pointing}) < 2:
         return
     table = schema.tables[collection]
     if table.is_unique([name]):
         return  # this end is the parent: several collections hang below one row
-    enforced = {(fk.parent, fk.parent_columns[0]) for fk in schema.foreign_keys if fk.child == collection and fk.child_columns == (name,)}
-    open_ends = [f"{c}.{f}" for c, f in sorted(pointing) if (c, f) not in enforced and (f"{collection}.{name}", f"{c}.{f}") not in ruled]
+    enforced = {
+        (fk.parent, fk.parent_columns[0]) for fk in schema.foreign_keys if fk.child == collection and fk.child_columns == (name,)
+    }
+    open_ends = [
+        f"{c}.{f}" for c, f in sorted(pointing) if (c, f) not in enforced and (f"{collection}.{name}", f"{c}.{f}") not in ruled
+    ]
     if open_ends:
         problems.append(
             f"{dataset.key}: {collection}.{name}: points into several collections ({', '.join(open_ends)}); "
@@ -451,7 +462,5 @@ def _unlinked_starts(graph: Graph) -> Iterator[str]:
         collection = graph.collection((store, name))
         for keep in collection.keeps:
             place, _ = start_of(collection, keep.start)
-            if place != name and not any(
-                {link.child, link.parent} == {(store, name), (store, place)} for link in graph.links
-            ):
+            if place != name and not any({link.child, link.parent} == {(store, name), (store, place)} for link in graph.links):
                 yield f"{graph.datasets[store].key}: collection `{name}`: keep.from names `{keep.start}`, but no link leads to `{place}`"

@@ -61,7 +61,7 @@ class YearEnd:
         return end if day <= end else self.of(date(day.year + 1, 1, 1))
 
 
-def until(start: date, period: Period, align: str, year_end: YearEnd = YearEnd()) -> date:  # noqa: B008 (frozen)
+def until(start: date, period: Period, align: str, year_end: YearEnd = YearEnd()) -> date:
     """The first day on which a row starting at `start` may go.
 
     `fiscal_year` follows bokföringslagen (1999:1078) 7 kap. 2 §: kept through the n-th year after the end of the calendar year

@@ -41,7 +41,9 @@ def structural(graph: Graph, node: Node, staying: Iterable[Node]) -> set[str]:
     return out
 
 
-def assignments(graph: Graph, node: Node, *, keep: frozenset[str] = frozenset(), staying: Iterable[Node] = ()) -> dict[str, Assignment]:
+def assignments(
+    graph: Graph, node: Node, *, keep: frozenset[str] = frozenset(), staying: Iterable[Node] = ()
+) -> dict[str, Assignment]:
     """What an update of `node` writes so that only `keep` and what is structural stays of the personal fields."""
     fixed = structural(graph, node, staying) | keep
     out = {}

@@ -147,8 +147,12 @@ def _move_links(graph: Graph, session: Session, node: Node, name: str, old: Any,
     for pointer in graph.pointers:
         if pointer.parent == node and pointer.parent_columns == (name,) and pointer.child[0] == node[0] and old is not None:
             if pointer.enforced:
-                raise StoreRefused(f"{node[0]}: {node[1]}.{name} is a key that {pointer.child[1]} points at; correct it in the system itself")
-            session.update(Groups(pointer.child[1], pointer.child_columns, ((old,),)), {pointer.child_columns[0]: Assignment(new)})
+                raise StoreRefused(
+                    f"{node[0]}: {node[1]}.{name} is a key that {pointer.child[1]} points at; correct it in the system itself"
+                )
+            session.update(
+                Groups(pointer.child[1], pointer.child_columns, ((old,),)), {pointer.child_columns[0]: Assignment(new)}
+            )
 
 
 # -- restrict, lift, object ---------------------------------------------------------------------------------------------
@@ -176,7 +180,9 @@ def restrict(graph: Graph, session: Session, store: Store, job: Job, holding: Ho
                     previous.append([[to_json(k) for k in key], {n: to_json(v) for n, v in zip(names, values, strict=True)}])
         entry["rows"] += previous
         if previous:
-            changed = session.update(_groups(graph, node, own), {n: Assignment(_typed(graph, node, n, v)) for n, v in wanted.items()})
+            changed = session.update(
+                _groups(graph, node, own), {n: Assignment(_typed(graph, node, n, v)) for n, v in wanted.items()}
+            )
             report.add(node[1], "changed", min(changed, len(previous)))
     report.state = state
 
@@ -239,5 +245,3 @@ def _hashable(value: Any) -> Any:
 
 def _unhashable(value: Any) -> Any:
     return dict(value[1]) if isinstance(value, tuple) and value and value[0] == "dict" else value
-
-

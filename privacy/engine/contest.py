@@ -107,7 +107,11 @@ class _Court:
                     continue
                 for target in self._across(link, downwards, node, values):
                     as_owner = owning and not spoiled and role != REFERRED
-                    admit((link.child if downwards else link.parent, target), OWNED if as_owner else REFERRED, is_clean and not spoiled)
+                    admit(
+                        (link.child if downwards else link.parent, target),
+                        OWNED if as_owner else REFERRED,
+                        is_clean and not spoiled,
+                    )
         return roles, {group for group in roles if group not in clean}
 
     def _admit_inbound(self, admit: object) -> None:
@@ -231,7 +235,9 @@ class _Court:
             if total > self._own_pointing(number, key, inside):
                 link = pointer.link
                 foreign = pointer.child[0] != node[0]
-                reasons.append(Reason("b", link.id if link else ".".join(pointer.child), link.contested if link else "ask", foreign))
+                reasons.append(
+                    Reason("b", link.id if link else ".".join(pointer.child), link.contested if link else "ask", foreign)
+                )
         return reasons
 
     def _own_pointing(self, number: int, key: Values, inside: set[Group]) -> int:
@@ -240,7 +246,9 @@ class _Court:
             counted = self._pointing[number] = {}
             pointer = self.graph.pointers[number]
             for values, count in self.counts.get(pointer.child, {}).items() if pointer.mapped else ():
-                if (pointer.child, values) in inside and (not pointer.when or self.keys.holds(pointer.child, pointer.when, values)):
+                if (pointer.child, values) in inside and (
+                    not pointer.when or self.keys.holds(pointer.child, pointer.when, values)
+                ):
                     own = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
                     counted[own] = counted.get(own, 0) + count
         return self._pointing[number].get(key, 0)
@@ -283,7 +291,9 @@ class _Court:
                 for kind, name, value in identities_of(self.graph, node, values):
                     if value in self.subject.identities.get(kind, ()):
                         seen.setdefault((node, name, value), {}).setdefault(values[by.index(name)], []).append(group)
-        return {group for by_spelling in seen.values() if len(by_spelling) > 1 for groups in by_spelling.values() for group in groups}
+        return {
+            group for by_spelling in seen.values() if len(by_spelling) > 1 for groups in by_spelling.values() for group in groups
+        }
 
     # -- the answer ---------------------------------------------------------------------------------------------------
 

@@ -133,10 +133,14 @@ def _linked(graph: Graph, keys: Keys, node: Node, values: Values, target: Node, 
     for link in graph.links:
         if link.child == node and link.parent == target:
             key = keys.child(link, values)
-            out.update((other, None) for other in holding.members.get(target, ()) if key is not None and keys.parent(link, other) == key)
+            out.update(
+                (other, None) for other in holding.members.get(target, ()) if key is not None and keys.parent(link, other) == key
+            )
         if link.parent == node and link.child == target:
             key = keys.parent(link, values)
-            out.update((other, None) for other in holding.members.get(target, ()) if key is not None and keys.child(link, other) == key)
+            out.update(
+                (other, None) for other in holding.members.get(target, ()) if key is not None and keys.child(link, other) == key
+            )
     return list(out)
 
 
@@ -243,4 +247,3 @@ def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int
             decision.fates[pointer.parent][values] = Fate(ANONYMIZE, pinned_by=pointer.child[1])
             changed = True
     return changed
-

@@ -48,7 +48,9 @@ class Report:
         return sum(c.get("remaining", 0) for c in self.collections.values())
 
 
-def erase(graph: Graph, store: Store, jobs: Sequence[Job], *, today: date, heartbeat: Callable[[], None] = lambda: None) -> list[Report]:
+def erase(
+    graph: Graph, store: Store, jobs: Sequence[Job], *, today: date, heartbeat: Callable[[], None] = lambda: None
+) -> list[Report]:
     """One report per job. A job whose plan no longer holds is blocked and nothing of it done; the others go on.
 
     Raises StoreUnavailable (nothing done) and StoreRefused (nothing done; one of the jobs cannot be carried out).
@@ -90,7 +92,11 @@ def _round(
     for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
         report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
     going = [d for d, report in zip(decisions, reports, strict=True) if not report.blocked]
-    own = [{(k, v) for k, values in s.identities.items() for v in values} for s, r in zip(subjects, reports, strict=True) if not r.blocked]
+    own = [
+        {(k, v) for k, values in s.identities.items() for v in values}
+        for s, r in zip(subjects, reports, strict=True)
+        if not r.blocked
+    ]
     _update(graph, session, going, own, heartbeat)
     _delete(graph, session, store.key, going, heartbeat)
     for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
@@ -98,7 +104,9 @@ def _round(
     return decisions
 
 
-def subject_of(graph: Graph, identities: Sequence[tuple[str, str]], plan: Mapping[str, Any], answers: Mapping[str, str]) -> Subject:
+def subject_of(
+    graph: Graph, identities: Sequence[tuple[str, str]], plan: Mapping[str, Any], answers: Mapping[str, str]
+) -> Subject:
     disclosed = frozenset((plan["store"], name) for name, answer in answers.items() if answer == "disclose")
     return Subject.of(identities, frozen=plans.read(graph, plan), disclosed=disclosed)
 
@@ -135,10 +143,14 @@ def _update(
     for decision, identities in zip(decisions, own, strict=True):
         for node, values, fate in decision:
             if fate.kind == PART:
-                session.update(Groups(node[1], graph.group_columns[node], (values,)), _part(graph, node, values, decision, identities))
+                session.update(
+                    Groups(node[1], graph.group_columns[node], (values,)), _part(graph, node, values, decision, identities)
+                )
 
 
-def _part(graph: Graph, node: Node, values: Values, decision: Decision, identities: set[tuple[str, str]]) -> dict[str, Assignment]:
+def _part(
+    graph: Graph, node: Node, values: Values, decision: Decision, identities: set[tuple[str, str]]
+) -> dict[str, Assignment]:
     """This person's part of a row that others have a part in: their identities in it, and the links that lead to them."""
     out = {}
     for kind, name, value in identities_of(graph, node, values):
@@ -210,15 +222,23 @@ def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[V
 
 
 def _set_null(graph: Graph, store: str, doomed: Mapping[Node, Any]) -> list[Pointer]:
-    return [p for p in graph.pointers if p.link and p.link.on_parent_erased == "set_null" and p.parent in doomed and p.child[0] == store]
+    return [
+        p
+        for p in graph.pointers
+        if p.link and p.link.on_parent_erased == "set_null" and p.parent in doomed and p.child[0] == store
+    ]
 
 
 def _forget_parent(graph: Graph, session: Session, pointer: Pointer, doomed: Mapping[Node, Mapping[Values, None]]) -> None:
     """The only change a bystander's row may see, where the map says so."""
     keys = Keys(graph)
-    wanted = [key for values in doomed[pointer.parent] if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None]
+    wanted = [
+        key for values in doomed[pointer.parent] if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None
+    ]
     if pointer.child not in doomed:
-        session.update(Groups(pointer.child[1], pointer.child_columns, tuple(wanted)), {n: Assignment(None) for n in pointer.child_columns})
+        session.update(
+            Groups(pointer.child[1], pointer.child_columns, tuple(wanted)), {n: Assignment(None) for n in pointer.child_columns}
+        )
 
 
 # -- accounting ---------------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ class _Search:
         if role == REFERRED and self._somebody_else(node, values):
             return
         for link, downwards in self.graph.links_from.get(node, ()):
-            if downwards and role == REFERRED or (not downwards and link.joint and not link.refers and role == REFERRED):
+            if (downwards and role == REFERRED) or (not downwards and link.joint and not link.refers and role == REFERRED):
                 continue
             if link.when_node == node and not self.keys.holds(node, link.when, values):
                 continue

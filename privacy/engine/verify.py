@@ -31,7 +31,11 @@ def remaining(graph: Graph, session: Session, store: str, plan: Mapping[str, Any
             for _, values, count in session.find(node[1], columns, rows, graph.group_columns[node], {}):
                 if values in doomed:
                     seen[values] = count
-        left = sum(count for values, count in seen.items() if values in doomed or (values not in fates and _under_deleted(decision, node)))
+        left = sum(
+            count
+            for values, count in seen.items()
+            if values in doomed or (values not in fates and _under_deleted(decision, node))
+        )
         if left:
             out[node[1]] = left
     return out

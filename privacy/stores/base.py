@@ -79,7 +79,9 @@ class Schema:
         for name in sorted(set(names) & set(self.tables)):
             table = self.tables[name]
             columns = sorted((c.name, c.type_name, c.nullable, c.generated) for c in table.columns.values())
-            keys = sorted([*fk.child_columns, fk.parent, *fk.parent_columns, fk.on_delete] for fk in self.foreign_keys if fk.child == name)
+            keys = sorted(
+                [*fk.child_columns, fk.parent, *fk.parent_columns, fk.on_delete] for fk in self.foreign_keys if fk.child == name
+            )
             incoming = sorted([fk.child, *fk.child_columns, fk.on_delete] for fk in self.foreign_keys if fk.parent == name)
             shape.append([name, columns, table.primary_key, sorted(table.uniques), keys, incoming, sorted(table.triggers)])
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()
@@ -117,7 +119,9 @@ class Session(Protocol):
 
     def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int: ...
 
-    def expired(self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int) -> list[Values]:
+    def expired(
+        self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int
+    ) -> list[Values]:
         """Primary keys of rows whose every start lies in its range, at which no row points by `unless`, but those in `spare`."""
 
     def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:

@@ -52,7 +52,23 @@ _BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "year": 11}
 
 class MySqlDialect(Dialect):
     # Deadlock, lock wait timeout, disk or table full, too many connections, server gone.
-    transient = ("1205", "1213", "1021", "1114", "1040", "1203", "1317", "1969", "3024", "2002", "2003", "2006", "2013", "1927", "1020")
+    transient = (
+        "1205",
+        "1213",
+        "1021",
+        "1114",
+        "1040",
+        "1203",
+        "1317",
+        "1969",
+        "3024",
+        "2002",
+        "2003",
+        "2006",
+        "2013",
+        "1927",
+        "1020",
+    )
     straight = "STRAIGHT_JOIN"
     target = "t."
     skip_locked = " FOR UPDATE SKIP LOCKED"

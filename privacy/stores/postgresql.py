@@ -131,7 +131,9 @@ class PostgresDialect(Dialect):
             if fk.child in outside:
                 child_schema, child, _ = outside[fk.child]
                 known = dict(tables[fk.child].columns) if fk.child in tables else {}
-                known |= {c: _renamed(tables[fk.parent].columns[p], c) for c, p in zip(fk.child_columns, fk.parent_columns, strict=True)}
+                known |= {
+                    c: _renamed(tables[fk.parent].columns[p], c) for c, p in zip(fk.child_columns, fk.parent_columns, strict=True)
+                }
                 tables[fk.child] = Table(name=child, columns=known, schema=child_schema)
         return Schema(tables, tuple(foreign))
 

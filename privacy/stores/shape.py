@@ -10,7 +10,10 @@ from privacy.stores.base import Column, ForeignKey, Schema, Table
 
 def to_shape(schema: Schema) -> dict[str, Any]:
     return {
-        "tables": [{**asdict(table), "columns": [asdict(column) for column in table.columns.values()]} for table in schema.tables.values()],
+        "tables": [
+            {**asdict(table), "columns": [asdict(column) for column in table.columns.values()]}
+            for table in schema.tables.values()
+        ],
         "foreign_keys": [asdict(fk) for fk in schema.foreign_keys],
     }
 
@@ -18,7 +21,9 @@ def to_shape(schema: Schema) -> dict[str, Any]:
 def from_shape(shape: dict[str, Any]) -> Schema:
     tables = {}
     for raw in shape.get("tables", ()):
-        columns = {c["name"]: Column(**{**c, "precision": _pair(c["precision"]), "choices": tuple(c["choices"])}) for c in raw["columns"]}
+        columns = {
+            c["name"]: Column(**{**c, "precision": _pair(c["precision"]), "choices": tuple(c["choices"])}) for c in raw["columns"]
+        }
         tables[raw["name"]] = Table(
             **{
                 **raw,

@@ -159,7 +159,7 @@ class SqlStore:
     def translate(self, error: sa.exc.DBAPIError) -> StoreError:
         code = error_code(error)
         kind = type(error.orig).__name__
-        if error.connection_invalidated or code is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        if error.connection_invalidated or (code is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)):
             return StoreUnavailable(f"{self.key}: cannot be reached, or went away ({kind}); check its URL and that it runs")
         if code is not None and code.startswith(self.dialect.transient):
             return StoreUnavailable(f"{self.key}: busy or short of resources ({kind} {code}); it is tried again")
@@ -327,7 +327,9 @@ class SqlSession:
             total += self.execute(sql, parameters | values).rowcount
         return total
 
-    def expired(self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int) -> list[Values]:
+    def expired(
+        self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int
+    ) -> list[Values]:
         own = self.tables[table]
         name = self.dialect.name
         where, parameters = [], {}
@@ -382,7 +384,9 @@ class SqlSession:
             bound = self._converted(columns, [tuple(values[i] for i in given) for values in members])
             if given and not bound:
                 continue
-            where = "".join(f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null)
+            where = "".join(
+                f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null
+            )
             source, parameters = self.dialect.values(columns or [_TAG], bound or [(0,)])
             on = [(prefix + self.dialect.name(c.name), f"v.k{i}") for i, c in enumerate(columns)]
             # Where a collation is lenient the index finds a superset and this tells the spellings apart.
@@ -460,7 +464,12 @@ def candidates(kind: str, value: str) -> list[str]:
         formats = phonenumbers.PhoneNumberFormat
         for style in (formats.INTERNATIONAL, formats.NATIONAL, formats.RFC3966):
             text = phonenumbers.format_number(number, style)
-            spelled += [text, text.replace("-", " "), "".join(ch for ch in text if ch.isdigit() or ch == "+"), text.replace(" ", "")]
+            spelled += [
+                text,
+                text.replace("-", " "),
+                "".join(ch for ch in text if ch.isdigit() or ch == "+"),
+                text.replace(" ", ""),
+            ]
         spelled += [value[1:], "00" + value[1:]]
     return list(dict.fromkeys(spelled))
 

@@ -19,7 +19,15 @@ OPTIONS: set[str] = set()
 
 
 class SqliteDialect(Dialect):
-    transient = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_CANTOPEN", "SQLITE_PROTOCOL")
+    transient = (
+        "SQLITE_BUSY",
+        "SQLITE_LOCKED",
+        "SQLITE_FULL",
+        "SQLITE_IOERR",
+        "SQLITE_NOMEM",
+        "SQLITE_CANTOPEN",
+        "SQLITE_PROTOCOL",
+    )
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
@@ -31,22 +39,28 @@ class SqliteDialect(Dialect):
 
         tables: dict[str, Table] = {}
         foreign: list[ForeignKey] = []
-        masters = read("SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+        masters = read(
+            "SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
         for name, kind, sql in masters:
-            info = read("SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(:t)", t=name)
+            info = read('SELECT name, type, "notnull", pk, hidden FROM pragma_table_xinfo(:t)', t=name)
             columns = {row[0]: _column(row, sql or "") for row in info if row[4] != 1}
             primary = tuple(row[0] for row in sorted((r for r in info if r[3]), key=lambda r: r[3]))
             uniques = [primary] if primary else []
-            for index in read("SELECT name FROM pragma_index_list(:t) WHERE \"unique\" AND NOT partial", t=name):
+            for index in read('SELECT name FROM pragma_index_list(:t) WHERE "unique" AND NOT partial', t=name):
                 names = [row[0] for row in read("SELECT name FROM pragma_index_info(:i) ORDER BY seqno", i=index[0])]
                 if None not in names:
                     uniques.append(tuple(names))
             triggers = read("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :t ORDER BY name", t=name)
-            tables[name] = Table(name, columns, primary, tuple(dict.fromkeys(uniques)), kind, triggers=tuple(t[0] for t in triggers))
+            tables[name] = Table(
+                name, columns, primary, tuple(dict.fromkeys(uniques)), kind, triggers=tuple(t[0] for t in triggers)
+            )
         lower = {name.lower(): name for name in tables}
         for name in list(tables):
             parts: dict[int, list[Any]] = {}
-            for row in read('SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq', t=name):
+            for row in read(
+                'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq', t=name
+            ):
                 parts.setdefault(row[0], []).append(row)
             for rows in parts.values():
                 parent = lower.get(rows[0][1].lower())
@@ -54,7 +68,9 @@ class SqliteDialect(Dialect):
                     continue
                 targets = tuple(row[3] for row in rows) if rows[0][3] else tables[parent].primary_key
                 foreign.append(
-                    ForeignKey(name, _spelled(tables[name], [r[2] for r in rows]), parent, _spelled(tables[parent], targets), rows[0][4])
+                    ForeignKey(
+                        name, _spelled(tables[name], [r[2] for r in rows]), parent, _spelled(tables[parent], targets), rows[0][4]
+                    )
                 )
         return Schema(tables, tuple(foreign))
 

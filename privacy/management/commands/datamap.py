@@ -26,8 +26,12 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         load = actions.add_parser("load", help="validate dataset files and make them current")
         load.add_argument("files", nargs="+", metavar="FILE")
-        load.add_argument("--url", action="append", default=[], metavar="KEY=URL", help="where a dataset's store is; env:NAME reads a variable")
-        load.add_argument("--on-erasure", choices=["delete", "anonymize"], help="assumed where a file is silent about personal data")
+        load.add_argument(
+            "--url", action="append", default=[], metavar="KEY=URL", help="where a dataset's store is; env:NAME reads a variable"
+        )
+        load.add_argument(
+            "--on-erasure", choices=["delete", "anonymize"], help="assumed where a file is silent about personal data"
+        )
         load.add_argument("--strict", action="store_true", help="unknown keys and categories are errors")
         load.add_argument("--actor", default="operator", help="who loads, for the record")
         check = actions.add_parser("check", help="compare every loaded map with its live store")
@@ -63,7 +67,10 @@ class Command(BaseCommand):
         for version in versions:
             for warning in version.warnings:
                 self.stderr.write(f"warning: {warning}")
-        answer = {v.store.key: {"version": v.version, "digest": v.digest, "warnings": len(v.warnings), "assumed": v.assumed} for v in versions}
+        answer = {
+            v.store.key: {"version": v.version, "digest": v.digest, "warnings": len(v.warnings), "assumed": v.assumed}
+            for v in versions
+        }
         if options["json"]:
             self.stdout.write(json.dumps({"loaded": answer}))
             return

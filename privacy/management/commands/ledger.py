@@ -34,7 +34,9 @@ class Command(BaseCommand):
             raise CommandError("--backup-taken takes an ISO time such as 2026-11-01T03:00:00+01:00") from None
         taken = taken if taken.tzinfo else timezone.make_aware(taken)
         try:
-            done = replay(store_key=options["store"], backup_taken=taken, actor=f"operator:{options['actor']}"[:64], now=timezone.now())
+            done = replay(
+                store_key=options["store"], backup_taken=taken, actor=f"operator:{options['actor']}"[:64], now=timezone.now()
+            )
         except (StoreError, KeyError) as error:
             text = str(error.args[0]) if error.args else str(error)
             if options["json"]:
@@ -44,7 +46,9 @@ class Command(BaseCommand):
         left = [f"{r.case}: {r.skipped or r.blocked}" for r in done if r.skipped or r.blocked]
         left += [f"{r.case}: rows of {name} remain" for r in done for name, c in r.collections.items() if c.get("remaining")]
         if options["json"]:
-            cases = [{"case": r.case, "collections": dict(r.collections), "skipped": r.skipped, "blocked": r.blocked} for r in done]
+            cases = [
+                {"case": r.case, "collections": dict(r.collections), "skipped": r.skipped, "blocked": r.blocked} for r in done
+            ]
             self.stdout.write(json.dumps({"store": options["store"], "cases": cases, "left": left}))
         else:
             erased = sum(c.get("deleted", 0) + c.get("anonymized", 0) for r in done for c in r.collections.values())

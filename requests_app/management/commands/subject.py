@@ -26,8 +26,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
-        parser.add_argument("--identity", action="append", default=[], metavar="KIND=VALUE", help="KIND=- reads the value from standard input")
-        parser.add_argument("--people", metavar="FILE", help="a JSON object of identities per line; acts on all as one batch (- for standard input)")
+        parser.add_argument(
+            "--identity", action="append", default=[], metavar="KIND=VALUE", help="KIND=- reads the value from standard input"
+        )
+        parser.add_argument(
+            "--people",
+            metavar="FILE",
+            help="a JSON object of identities per line; acts on all as one batch (- for standard input)",
+        )
         parser.add_argument("--store", action="append", default=[], metavar="KEY", help="only these stores")
         parser.add_argument("--json", action="store_true")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and change nothing")
@@ -131,10 +137,10 @@ def _read_people(name: str) -> list[dict[str, list[str]]]:
             if not isinstance(raw, dict) or not raw:
                 raise ValueError
         except ValueError:
-            raise CommandError(f"line {number} of --people is no JSON object of identities, such as {{\"email\": \"…\"}}") from None
-        people.append({str(kind): [str(v) for v in (value if isinstance(value, list) else [value])] for kind, value in raw.items()})
+            raise CommandError(f'line {number} of --people is no JSON object of identities, such as {{"email": "…"}}') from None
+        people.append(
+            {str(kind): [str(v) for v in (value if isinstance(value, list) else [value])] for kind, value in raw.items()}
+        )
     if not people:
         raise CommandError("the file of --people names nobody")
     return people
-
-
