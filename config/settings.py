@@ -307,6 +307,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="2", minute="10"),
         "options": {"expires": 3600 * 12},
     },
+    "keep-proof": {
+        "task": "privacy.tasks.keep_proof",
+        "schedule": crontab(hour="3", minute="20"),
+        "options": {"expires": 3600 * 12},
+    },
     "purge": {"task": "privacy.tasks.purge", "schedule": crontab(hour="2", minute="40"), "options": {"expires": 3600 * 12}},
 }
 
