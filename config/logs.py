@@ -36,6 +36,15 @@ class WithoutTaskContents(logging.Filter):
         return True
 
 
+class WithoutPaths(logging.Filter):
+    """Django's lines about a request end with its path, which carries references; ours has the route."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple("-" if isinstance(word, str) and word.startswith("/") else word for word in record.args)
+        return True
+
+
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -57,15 +66,16 @@ CONFIGURATION: dict[str, Any] = {
             ],
         },
     },
-    "filters": {"without_task_contents": {"()": WithoutTaskContents}},
+    "filters": {"without_task_contents": {"()": WithoutTaskContents}, "without_paths": {"()": WithoutPaths}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+        "django": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["without_paths"]},
         "celery": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["without_task_contents"]},
         "none": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        "django": {"level": "INFO"},
+        "django": {"handlers": ["django"], "level": "INFO", "propagate": False},
         # runserver's own request log prints query strings, and Django's mails whole requests: ours is in config/ops.py.
         "django.server": {"handlers": ["none"], "propagate": False},
         "django.db.backends": {"level": "WARNING"},

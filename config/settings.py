@@ -269,6 +269,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
     "PAGE_SIZE": 50,
+    "DEFAULT_THROTTLE_RATES": {"api_read": "120/min", "api_write": "60/hour"},  # per customer
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
 }
@@ -277,6 +278,15 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A customer's own data protection requests: submit, follow, withdraw, download.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "RightEnum": "requests_app.models.Right",
+        "RequestStateEnum": "requests_app.models.State",
+        "PackageStateEnum": "requests_app.models.Package.State",
+        "EventKindEnum": ["submitted", "identity", "clock", "work", "answer"],
+        "FieldKindEnum": ["text", "email", "phone", "postcode"],
+    },
 }
 
 # --- Celery -----------------------------------------------------------------------------------------------------------

@@ -80,6 +80,12 @@ def test_the_request_log_has_the_route_and_neither_path_nor_query(client, caplog
     assert "secret" not in json.dumps(line)
 
 
+def test_django_s_own_lines_lose_the_path():
+    record = logging.LogRecord("django.request", logging.WARNING, __file__, 1, "%s: %s", ("Not Found", "/requests/abc/"), None)
+    assert logs.WithoutPaths().filter(record)
+    assert logged(record)["event"] == "Not Found: -"
+
+
 def test_an_exception_is_logged_without_its_text():
     try:
         raise OperationalError("Key (email)=(anna@example.com) already exists")
