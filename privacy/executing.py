@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from privacy.crypto import keyed_hash
-from privacy.datamap.graph import Graph
+from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
 from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
@@ -19,17 +19,18 @@ from privacy.hooks import HookFailed, post
 from privacy.maps import Maps, open_maps
 from privacy.models import Suppression
 from privacy.stores import base
+from privacy.stores.base import Values
 from privacy.terms import RunItem, RunOutcome, StoreUnavailable, UnknownStore
 
 
 def execute(
     *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
 ) -> dict[str, RunOutcome]:
-    """Carry out `right` ("rectification", "restriction", "lift", "erasure", "objection") in one store; answers {case: RunOutcome}.
+    """Carry out `right` in one store; answers {case: RunOutcome}.
 
-    Idempotent: the same items again give the same end and a true report. `heartbeat` is called between statements.
-    Raises StoreUnavailable (nothing of this batch was done, or it is safe to repeat), UnknownStore, and StoreRefused where the
-    store refused one of the batch.
+    Rights: "rectification", "restriction", "lift", "erasure", "objection". Idempotent: the same items again give the same end and
+    a true report. `heartbeat` is called between statements. Raises StoreUnavailable (nothing of this batch was done, or it is safe
+    to repeat), UnknownStore, and StoreRefused where the store refused one of the batch.
     """
     maps = open_maps(only=[store_key])
     if store_key not in maps.versions:
@@ -70,32 +71,30 @@ def _erase(maps: Maps, key: str, items: Sequence[RunItem], now: datetime, heartb
 
 def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str, str]]:
     """(kind, field, canonical value): identities, the spellings found, and the values by which links led on (R22)."""
-    entries: dict[tuple[str, str, str], None] = {}
-    for kind, value in _pairs(item):
-        entries["identity", kind, canonical(kind, value)] = None
     frozen = plans.read(graph, item.plan)
+    entries = dict.fromkeys(("identity", kind, canonical(kind, value)) for kind, value in _pairs(item))
     for node, known in frozen.known.items():
-        columns = graph.group_columns[node]
-        fields = graph.collection(node).fields
-        links = {c for link in graph.links if link.parent == node for c in link.parent_columns}
         roots = set(frozen.roots.get(node, ()))
         for values, reasons in known.items():
-            if reasons:
-                continue
-            for name, value in zip(columns, values, strict=True):
-                if value is None:
-                    continue
-                if name in fields and fields[name].identity and values in roots:
-                    entries["spelling", f"{node[1]}.{name}", str(value)] = None
-                if name in links:
-                    entries["link", f"{node[1]}.{name}", str(value)] = None
+            if not reasons:
+                entries |= dict.fromkeys(_marks(graph, node, values, root=values in roots))
+    links = {link.id: link for link in graph.links if link.child[0] == key}
     for (link_id, _), keys in frozen.inbound.items():
-        link = next((link for link in graph.links if link.id == link_id and link.child[0] == key), None)
-        if link:
+        if (link := links.get(link_id)) is not None:
             for values in keys:
-                for name, value in zip(link.child_columns, values, strict=True):
-                    entries["link", f"{link.child[1]}.{name}", str(value)] = None
+                ends = zip(link.child_columns, values, strict=True)
+                entries |= dict.fromkeys(("link", f"{link.child[1]}.{name}", str(value)) for name, value in ends)
     return list(entries)
+
+
+def _marks(graph: Graph, node: Node, values: Values, *, root: bool) -> Iterator[tuple[str, str, str]]:
+    fields = graph.collection(node).fields
+    leading = {column for link in graph.links if link.parent == node for column in link.parent_columns}
+    for name, value in zip(graph.group_columns[node], values, strict=True):
+        if value is not None and root and name in fields and fields[name].identity:
+            yield "spelling", f"{node[1]}.{name}", str(value)
+        if value is not None and name in leading:
+            yield "link", f"{node[1]}.{name}", str(value)
 
 
 # -- changes ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.utils import timezone
@@ -175,8 +175,8 @@ def contacts(person: Person) -> list[Contact]:
     found = find([person], right="rectification").get(person.ref, {})
     own = {key: finding.plan for key, finding in found.items() if finding.plan}
     out: dict[tuple[str, str], Contact] = {}
-    for graph, key, node, name, value in _values(person, own, lambda item: contact_kind(item) is not None, along="changed_at"):
-        value, changed = value
+    for graph, key, node, name, pair in _values(person, own, lambda item: contact_kind(item) is not None, along="changed_at"):
+        value, changed = pair
         if value:
             kind = contact_kind(graph.collection(node).fields[name]) or ""
             contact = Contact(kind, str(value), _instant(changed), key, f"{node[1]}.{name}")
@@ -206,7 +206,7 @@ def _instant(value: Any) -> datetime | None:
             return None
     if isinstance(value, datetime):
         return value if value.tzinfo else timezone.make_aware(value)
-    return timezone.make_aware(datetime(value.year, value.month, value.day)) if isinstance(value, date) else None
+    return timezone.make_aware(datetime.combine(value, time.min)) if isinstance(value, date) else None
 
 
 def _kind(item: Any) -> str:

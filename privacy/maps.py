@@ -192,7 +192,7 @@ def with_assumption(dataset: Dataset, assumed: str) -> Dataset:
 
 
 def open_maps(*, only: Sequence[str] | None = None) -> Maps:
-    """All active stores with a map. Those in `only` (default: all) are asked for their live schema; the others stand as loaded."""
+    """All active stores with a map. Those in `only` (default: all) are asked for their live schema; others stand as loaded."""
     versions = {
         v.store.key: v
         for v in DatasetVersion.objects.filter(is_current=True, store__is_active=True)

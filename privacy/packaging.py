@@ -180,8 +180,8 @@ def _reader(
                         day = as_date(row[-1])
                         if day and ((since and day < since) or (until and day > until)):
                             continue
-                        row = row[:-1]
-                    yield tuple(None if i in personal else v for i, v in enumerate(row)) if hide else row
+                    shown = row[: len(names)]
+                    yield tuple(None if i in personal else v for i, v in enumerate(shown)) if hide else shown
 
     return rows
 

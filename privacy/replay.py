@@ -7,6 +7,7 @@ leads to the rows of the case that erased it. They are judged and erased by the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -100,10 +101,8 @@ def _recognise(graph: Graph, session: Session, store: str, erased: ledger.Erased
 
 def _known_identity(erased: ledger.Erased, kind: str, node: Node, column: str, value: Any) -> dict[str, datetime]:
     found = dict(erased.cases(kind=ledger.SPELLING, field=f"{node[1]}.{column}", value=str(value)))
-    try:
+    with suppress(InvalidIdentity):
         found |= erased.cases(kind=ledger.IDENTITY, field=kind, value=canonical(kind, value))
-    except InvalidIdentity:
-        pass
     return found
 
 
@@ -148,7 +147,7 @@ def _again(maps: Maps, store: str, found: Recognised, now: datetime) -> Replayed
 
 
 def _came_back(maps: Maps, store: str, found: Recognised) -> str:
-    """A person whose identity stands in another store today, in a row that is more than a kept remnant, came back after the erasure."""
+    """A person whose identity stands in another store today, in a row of their own, came back after the erasure."""
     for key in _readable(maps, store):
         try:
             with maps.stores[key].read() as session:

@@ -31,7 +31,7 @@ OTHER = "other"
 
 
 def within(category: str, prefix: str) -> bool:
-    """Whether `category` is `prefix` or lies below it: whole segments, so `user.device.cookie` holds no `user.device.cookie_id`."""
+    """Whether `category` is `prefix` or below it, by whole segments: `user.device.cookie` holds no `user.device.cookie_id`."""
     return category == prefix or category.startswith(prefix + ".")
 
 

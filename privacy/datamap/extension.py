@@ -137,9 +137,9 @@ def _role(reader: _Reader, raw: Any) -> tuple[str, str | None]:
 
 def _purposes(reader: _Reader, raw: Any) -> dict[str, Purpose]:
     found: dict[str, Purpose] = {}
-    for number, item in enumerate(reader.sequence(raw, "purposes"), 1):
+    for number, entry in enumerate(reader.sequence(raw, "purposes"), 1):
         place = f"purposes[{number}]"
-        item = reader.mapping(item, place, ("key", "basis", "label", "recipients", "transfer", "automated_decision"))
+        item = reader.mapping(entry, place, ("key", "basis", "label", "recipients", "transfer", "automated_decision"))
         if not item.get("key") or not item.get("basis"):
             reader.problem(place, "a purpose has a `key` and a `basis`")
             continue
@@ -247,9 +247,8 @@ def _links(reader: _Reader, raw: Any) -> list[LinkRule]:
     rules = []
     for path, items in reader.mapping(raw, "links").items():
         found = reader.column(path, f"links.{path}")
-        for item in items if isinstance(items, list) else [items]:  # a list: one target per `when`
-            if found:
-                rules.append(_link(reader, found[0], str(path), item))
+        if found:  # a list: one target per `when`
+            rules += [_link(reader, found[0], str(path), item) for item in (items if isinstance(items, list) else [items])]
     return rules
 
 
@@ -266,7 +265,7 @@ def _link(reader: _Reader, collection: str, path: str, raw: Any) -> LinkRule:
         if name not in reader.dataset.collections[collection].fields:
             reader.problem(f"{place}.when", f"there is no field `{name}` in collection `{collection}`")
     return LinkRule(
-        field=path,
+        path=path,
         nature=reader.choice(item.get("nature"), f"{place}.nature", NATURES),
         to=target,
         when=when,

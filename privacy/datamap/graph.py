@@ -17,7 +17,7 @@ Pair = tuple[str, str]  # (column of the field's end, column of the target's end
 
 @dataclass(frozen=True)
 class Link:
-    """A key between two collections. Parent to child is *owns*, child to parent is *refers* (R6); the flags say which may be walked."""
+    """A key between two collections. Parent to child is *owns*, child to parent is *refers* (R6); flags say what is walked."""
 
     child: Node
     child_columns: tuple[str, ...]
@@ -197,7 +197,7 @@ def _links(
     nodes = set(_nodes(live, schemas))
     pairs: dict[tuple[Node, Node], dict[Pair, _Walk]] = {}
     for store, dataset in live.items():
-        ruled = {(rule.field, f"{rule.to[0]}.{rule.to[1]}") for rule in dataset.links if rule.to}
+        ruled = {(rule.path, f"{rule.to[0]}.{rule.to[1]}") for rule in dataset.links if rule.to}
         for collection, item in dataset.fields():
             if (store, collection.name) not in nodes:
                 continue
@@ -214,7 +214,7 @@ def _links(
             yield _link(dataset, live, here, there, columns, found, tables)
     for store, dataset in live.items():
         for rule in dataset.links:
-            here = (store, rule.field.rpartition(".")[0])
+            here = (store, rule.path.rpartition(".")[0])
             if rule.to and here in nodes and (store, rule.to[0]) in nodes:
                 yield _polymorphic_link(store, rule, tables)
 
@@ -253,8 +253,8 @@ def _polymorphic(
     ruled: set[tuple[str, str]],
     problems: list[str],
 ) -> None:
-    """A field that points into several collections of its own dataset tells which by another field, or by real foreign keys (R7)."""
-    own = {(c, f) for key, c, f, _ in targets if key in (dataset.key,) or (c in dataset.collections and key == dataset.key)}
+    """A field that points into several collections of its dataset tells which by another field, or by real foreign keys (R7)."""
+    own = {(c, f) for key, c, f, _ in targets if key == dataset.key}
     pointing = {(c, f) for c, f in own if c != collection}
     if len({c for c, _ in pointing}) < 2:
         return
@@ -296,36 +296,15 @@ def _keys(
     problems: list[str],
 ) -> Iterator[tuple[Pair, ...]]:
     """Which of the pairs between two collections form one key, and which are keys of their own (R6)."""
-    left = dict(found)
-    composites: list[tuple[Pair, ...]] = []
-    for key in dataset.keys:
-        half = len(key) // 2
-        ends = tuple((a[1], b[1]) for a, b in zip(key[:half], key[half:], strict=True))
-        if here[0] == there[0] and key[0][0] == here[1] and key[half][0] == there[1]:
-            composites.append(ends)
-        elif here[0] == there[0] and key[0][0] == there[1] and key[half][0] == here[1]:
-            composites.append(tuple((b, a) for a, b in ends))
-    if here[0] == there[0]:
-        for fk in schemas[here[0]].foreign_keys:
-            ends = tuple(zip(fk.child_columns, fk.parent_columns, strict=True))
-            if (fk.child, fk.parent) == (here[1], there[1]) and len(ends) > 1:
-                composites += [ends] if _used(ends, left, tables[there]) else []
-            elif (fk.parent, fk.child) == (here[1], there[1]) and len(ends) > 1:
-                turned = tuple((b, a) for a, b in ends)
-                composites += [turned] if _used(turned, left, tables[there]) else []
-    for ends in composites:
-        for pair in ends:
-            left.pop(pair, None)
-    alone = {pair for pair in left if tables[there].is_unique([pair[1]]) or tables[here].is_unique([pair[0]])}
+    composites = [*_listed_keys(dataset, here, there), *_live_keys(here, there, found, schemas, tables)]
+    left = [pair for pair in found if not any(pair in ends for ends in composites)]
+    alone = [pair for pair in left if tables[there].is_unique([pair[1]]) or tables[here].is_unique([pair[0]])]
     vague = [pair for pair in left if pair not in alone]
     for table, side in ((tables[there], 1), (tables[here], 0)):
         for unique in table.uniques:
-            choices = [[pair for pair in vague if pair[side] == name] for name in unique]
-            if len(unique) > 1 and all(choices):
-                if sum(len(choice) > 1 for choice in choices) > 1:
-                    break
-                composites += [tuple(combination) for combination in itertools.product(*choices)]
-                vague = [pair for pair in vague if not any(pair in choice for choice in choices)]
+            made = _unique_keys(unique, side, vague)
+            composites += made
+            vague = [pair for pair in vague if not any(pair in ends for ends in made)]
     if vague and len(found) > 1:
         names = ", ".join(f"{here[1]}.{a} with {there[1]}.{b}" for a, b in sorted(vague))
         problems.append(
@@ -336,6 +315,40 @@ def _keys(
     yield from dict.fromkeys(composites)
     for pair in (*sorted(alone), *vague):
         yield (pair,)
+
+
+def _listed_keys(dataset: Dataset, here: Node, there: Node) -> Iterator[tuple[Pair, ...]]:
+    """The keys that `meta.privacy.keys` lists between two collections of one store."""
+    for key in dataset.keys if here[0] == there[0] else ():
+        half = len(key) // 2
+        ends = tuple((a[1], b[1]) for a, b in zip(key[:half], key[half:], strict=True))
+        if (key[0][0], key[half][0]) == (here[1], there[1]):
+            yield ends
+        elif (key[0][0], key[half][0]) == (there[1], here[1]):
+            yield tuple((b, a) for a, b in ends)
+
+
+def _live_keys(
+    here: Node, there: Node, found: Mapping[Pair, _Walk], schemas: Mapping[str, Schema], tables: Mapping[Node, Table]
+) -> Iterator[tuple[Pair, ...]]:
+    """The composite foreign keys between two collections of which the file mentions a part."""
+    for fk in schemas[here[0]].foreign_keys if here[0] == there[0] else ():
+        if len(fk.child_columns) == 1:
+            continue
+        ends = tuple(zip(fk.child_columns, fk.parent_columns, strict=True))
+        if (fk.child, fk.parent) == (here[1], there[1]) and _used(ends, found, tables[there]):
+            yield ends
+        turned = tuple((b, a) for a, b in ends)
+        if (fk.parent, fk.child) == (here[1], there[1]) and _used(turned, found, tables[there]):
+            yield turned
+
+
+def _unique_keys(unique: tuple[str, ...], side: int, vague: list[Pair]) -> list[tuple[Pair, ...]]:
+    """The keys that pairs form over a unique key on exactly their columns; none where two columns have a choice."""
+    choices = [[pair for pair in vague if pair[side] == name] for name in unique]
+    if len(unique) < 2 or not all(choices) or sum(len(choice) > 1 for choice in choices) > 1:
+        return []
+    return [tuple(combination) for combination in itertools.product(*choices)]
 
 
 def _used(ends: tuple[Pair, ...], left: Mapping[Pair, Any], target: Table) -> bool:
@@ -360,7 +373,7 @@ def _link(
     target_is_parent = tables[there].is_unique(target) or not tables[here].is_unique(own)
     if rule and rule.nature in ("owns", "refers", "joint"):
         # The rule speaks of the field: it owns, refers to or jointly owns what it points at.
-        points_there = rule.field.rpartition(".")[0] == here[1] and rule.field.rpartition(".")[2] in own
+        points_there = rule.path.rpartition(".")[0] == here[1] and rule.path.rpartition(".")[2] in own
         target_is_parent = points_there if rule.nature != "owns" else not points_there
     rule = rule or LinkRule("")
     if target_is_parent:
@@ -373,7 +386,7 @@ def _link(
 def _rule(live: Mapping[str, Dataset], here: Node, own: tuple[str, ...], there: Node, target: tuple[str, ...]) -> LinkRule | None:
     for (store, collection), names in ((here, own), (there, target)):
         for rule in live[store].links:
-            place, _, name = rule.field.rpartition(".")
+            place, _, name = rule.path.rpartition(".")
             if place == collection and name in names and rule.to is None:
                 return rule
     return None
@@ -381,7 +394,7 @@ def _rule(live: Mapping[str, Dataset], here: Node, own: tuple[str, ...], there: 
 
 def _polymorphic_link(store: str, rule: LinkRule, tables: Mapping[Node, Table]) -> Link:
     assert rule.to is not None
-    collection, _, name = rule.field.rpartition(".")
+    collection, _, name = rule.path.rpartition(".")
     here, there = (store, collection), (store, rule.to[0])
     joint = rule.nature == "joint"
     common: dict[str, Any] = {
@@ -452,8 +465,8 @@ def _unreached(graph: Graph) -> Iterator[str]:
         personal = [f.name for f in graph.collection((store, name)).fields.values() if f.personal]
         if personal:
             yield (
-                f"{graph.datasets[store].key}: collection `{name}`: holds personal data ({', '.join(personal[:3])}) that no identity and "
-                f"no link reaches; add a reference or an identity, or check a reference's direction"
+                f"{graph.datasets[store].key}: collection `{name}`: holds personal data ({', '.join(personal[:3])}) that no "
+                f"identity and no link reaches; add a reference or an identity, or check a reference's direction"
             )
 
 
@@ -463,4 +476,5 @@ def _unlinked_starts(graph: Graph) -> Iterator[str]:
         for keep in collection.keeps:
             place, _ = start_of(collection, keep.start)
             if place != name and not any({link.child, link.parent} == {(store, name), (store, place)} for link in graph.links):
-                yield f"{graph.datasets[store].key}: collection `{name}`: keep.from names `{keep.start}`, but no link leads to `{place}`"
+                key = graph.datasets[store].key
+                yield f"{key}: collection `{name}`: keep.from names `{keep.start}`, but no link leads to `{place}`"

@@ -117,9 +117,11 @@ def _field(item: DatasetField, inherited: tuple[str, ...], own_key: str, warning
             raise DataMapError([f"{where}: the reference `{reference.field}` is no collection.field"])
         references.append(Reference(reference.dataset, collection, name, reference.direction))
     nested = tuple(_nested(item))
-    for part in nested:
-        if part.fides_meta and (part.fides_meta.identity or part.fides_meta.references):
-            warnings.append(f"{where}: an identity or a link inside a nested field ({part.name}) is not walked")
+    warnings += [
+        f"{where}: an identity or a link inside a nested field ({part.name}) is not walked"
+        for part in nested
+        if part.fides_meta and (part.fides_meta.identity or part.fides_meta.references)
+    ]
     # What a JSON column holds inside makes the column personal.
     categories = (*(item.data_categories or inherited), *(c for part in nested for c in part.data_categories or ()))
     return Field(

@@ -86,7 +86,7 @@ class Purpose:
 class LinkRule:
     """What `meta.privacy.links` says of one field's link."""
 
-    field: str  # collection.field
+    path: str  # collection.field
     nature: str | None = None  # owns | refers | joint
     to: tuple[str, str] | None = None  # (collection, field): a polymorphic link's target
     when: Mapping[str, Any] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Dataset:
     links: tuple[LinkRule, ...] = ()
     keys: tuple[tuple[tuple[str, str], ...], ...] = ()  # each: (collection, field) pairs, child's half then parent's half
     hooks: Mapping[str, str] = field(default_factory=dict)
-    year_end: YearEnd = YearEnd()
+    year_end: YearEnd = field(default_factory=YearEnd)
     warnings: tuple[str, ...] = ()
     digest: str = ""
 

@@ -73,7 +73,7 @@ def _groups(graph: Graph, node: Node, values: Sequence[Values]) -> Groups:
 
 
 def rectify(today: date) -> Change:
-    """Compare and set: a row that no longer holds the old value is a mismatch for staff, and what a law keeps is not overwritten."""
+    """Compare and set: a row that no longer holds the old value is a mismatch for staff; what a law keeps is not overwritten."""
 
     def apply(graph: Graph, session: Session, store: Store, job: Job, holding: Holding, report: Report) -> None:
         (decision,) = decide(graph, session, store.key, [holding], answers=[job.answers], today=today)
@@ -159,7 +159,7 @@ def _move_links(graph: Graph, session: Session, node: Node, name: str, old: Any,
 
 
 def restrict(graph: Graph, session: Session, store: Store, job: Job, holding: Holding, report: Report) -> None:
-    """Set what the map declares; remember every value that was there, to be put back. Rows set earlier keep their first memory."""
+    """Set what the map declares and remember what was there, to be put back; rows set earlier keep their first memory."""
     state: dict[str, Any] = {name: dict(entry) for name, entry in (job.state or {}).items()}
     for node in holding.in_store(store.key):
         wanted = graph.collection(node).restriction
@@ -175,9 +175,9 @@ def restrict(graph: Graph, session: Session, store: Store, job: Job, holding: Ho
         previous = []
         for row in session.rows(_groups(graph, node, own), (*columns, *names)) if own else ():
             key, values = row[: len(columns)], row[len(columns) :]
-            if any(not _same(graph, node, n, v, wanted[n]) for n, v in zip(names, values, strict=True)):
-                if _hashable([to_json(k) for k in key]) not in known:
-                    previous.append([[to_json(k) for k in key], {n: to_json(v) for n, v in zip(names, values, strict=True)}])
+            differs = any(not _same(graph, node, n, v, wanted[n]) for n, v in zip(names, values, strict=True))
+            if differs and _hashable([to_json(k) for k in key]) not in known:
+                previous.append([[to_json(k) for k in key], {n: to_json(v) for n, v in zip(names, values, strict=True)}])
         entry["rows"] += previous
         if previous:
             changed = session.update(

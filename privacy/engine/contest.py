@@ -7,7 +7,7 @@ shrinks and the contested only grow, the loop ends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -97,22 +97,21 @@ class _Court:
             self._admit_inbound(admit)
         while queue:
             group, role, is_clean = queue.popleft()
-            node, values = group
-            if role == REFERRED and self._others(node, values):
-                continue
-            spoiled = group in contested
-            for link, downwards in self.graph.links_from.get(node, ()):
-                owning = downwards or link.joint
-                if owning and (spoiled or role == REFERRED) and (downwards or not link.refers):
-                    continue
-                for target in self._across(link, downwards, node, values):
-                    as_owner = owning and not spoiled and role != REFERRED
-                    admit(
-                        (link.child if downwards else link.parent, target),
-                        OWNED if as_owner else REFERRED,
-                        is_clean and not spoiled,
-                    )
+            for target, target_role in self._steps(group, role, spoiled=group in contested):
+                admit(target, target_role, is_clean and group not in contested)
         return roles, {group for group in roles if group not in clean}
+
+    def _steps(self, group: Group, role: str, *, spoiled: bool) -> Iterator[tuple[Group, str]]:
+        """Where a group leads, and in which role: from what is referred to or contested, to what it refers to and no further."""
+        node, values = group
+        if role == REFERRED and self._others(node, values):
+            return
+        owner = role != REFERRED and not spoiled
+        for link, downwards in self.graph.links_from.get(node, ()):
+            owning = downwards or link.joint
+            if owner or not owning or (link.refers and not downwards):
+                for target in self._across(link, downwards, node, values):
+                    yield (link.child if downwards else link.parent, target), OWNED if owning and owner else REFERRED
 
     def _admit_inbound(self, admit: object) -> None:
         assert self.subject.frozen is not None
@@ -167,7 +166,7 @@ class _Court:
         self._pointing.clear()
         out: dict[Group, tuple[Reason, ...]] = {}
         for group, role in roles.items():
-            node, values = group
+            node = group[0]
             if group not in inside or node in self.subject.disclosed:
                 continue
             reasons: list[Reason] = [Reason("t")] if group in through else []
@@ -282,7 +281,7 @@ class _Court:
         return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
 
     def _spellings(self, roles: Mapping[Group, str]) -> set[Group]:
-        """Two root rows of one collection that spell one identity differently are two accounts until somebody says otherwise (R12)."""
+        """Two root rows of one collection that spell one identity differently are two accounts until somebody decides (R12)."""
         seen: dict[tuple[Node, str, str], dict[object, list[Group]]] = {}
         for group, role in roles.items():
             if role == ROOT:

@@ -20,7 +20,7 @@ ROOT, OWNED, REFERRED = "root", "owned", "referred"
 
 @dataclass(frozen=True)
 class Reason:
-    """Why rows are contested (R10): a = another owner, b = somebody else points at them, c and d = another's identity, s = spelling,
+    """Why rows are contested (R10): a = another owner, b = somebody else points at them, c, d = another's identity, s = spelling,
     t = reached only through contested rows. `answer` is the map's standing answer; `foreign`: judged from another store."""
 
     letter: str

@@ -1,8 +1,8 @@
 """Locate: which rows are a person's (DESIGN §4).
 
-Three steps. *Reach*: from the rows that carry a verified identity along the links, one statement per link and round for all people
-of the batch, remembering groups of link values. *Facts*: whatever else the judgement needs, again one statement per link. *Judge*
-(`contest.py`): in memory, drop what only contested rows lead to, until nothing changes.
+Three steps. *Reach*: from the rows that carry a verified identity along the links, one statement per link and round for all
+people of the batch, remembering groups of link values. *Facts*: whatever else the judgement needs, again one statement per link.
+*Judge* (`contest.py`): in memory, drop what only contested rows lead to, until nothing changes.
 """
 
 from __future__ import annotations
@@ -210,9 +210,9 @@ class _Search:
                 for values in groups:
                     if link.when_node == link.child and not self.keys.holds(link.child, link.when, values):
                         continue
-                    if values not in found.roots.get(link.child, ()) and (key := self.keys.child(link, values)) is not None:
-                        if key not in inside:
-                            wanted[key] = None
+                    key = None if values in found.roots.get(link.child, ()) else self.keys.child(link, values)
+                    if key is not None and key not in inside:
+                        wanted[key] = None
             if wanted:
                 keys = list(wanted)
                 constants = link.when if link.when_node == link.parent else {}
@@ -230,9 +230,9 @@ class _Search:
                 roles = found.roles.get(pointer.parent, {})
                 for values in found.counts.get(pointer.parent, ()):
                     joint = pointer.link is not None and pointer.link.joint
-                    if (joint and roles.get(values) == OWNED) or roles.get(values) == REFERRED:
-                        if (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
-                            wanted[key] = None
+                    asked = (joint and roles.get(values) == OWNED) or roles.get(values) == REFERRED
+                    if asked and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
+                        wanted[key] = None
             if wanted:
                 keys = list(wanted)
                 rows = [(i, *key) for i, key in enumerate(keys)]

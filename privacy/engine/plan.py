@@ -21,7 +21,7 @@ VERSION = 1
 
 
 def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0) -> dict[str, Any]:
-    """The plan of `store`: roots, keys that lead in from elsewhere, what the other stores hold of each key, every group's reasons."""
+    """The plan of `store`: every group with its role and reasons, the keys that lead in, what other stores hold of them."""
     groups = {}
     for node, members in holding.in_store(store).items():
         groups[node[1]] = [
@@ -33,6 +33,23 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
             ]
             for values, member in members.items()
         ]
+    inbound, foreign = _across_stores(graph, keys, store, holding)
+    return {
+        "version": VERSION,
+        "store": store,
+        "map_version": map_version,
+        "columns": {node[1]: list(graph.group_columns[node]) for node in holding.in_store(store)},
+        "groups": groups,
+        "inbound": inbound,
+        "foreign": foreign,
+        "schema": graph.schemas[store].digest([node[1] for node in graph.nodes if node[0] == store]),
+    }
+
+
+def _across_stores(
+    graph: Graph, keys: Keys, store: str, holding: Holding
+) -> tuple[dict[str, dict[str, list[Any]]], dict[str, list[Any]]]:
+    """The keys that lead into `store` ({link: {"down" | "up": keys}}), and those that the person's rows elsewhere have."""
     inbound: dict[str, dict[str, list[Any]]] = {}
     foreign: dict[str, list[Any]] = {}
     for link in graph.links:
@@ -58,16 +75,7 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
                 inbound.setdefault(link.id, {})["down" if downwards else "up"] = [_out(key) for key in found]
     for keys_found in (*(ways for links in inbound.values() for ways in links.values()), *foreign.values()):
         keys_found.sort(key=lambda key: json.dumps(key, sort_keys=True))
-    return {
-        "version": VERSION,
-        "store": store,
-        "map_version": map_version,
-        "columns": {node[1]: list(graph.group_columns[node]) for node in holding.in_store(store)},
-        "groups": groups,
-        "inbound": inbound,
-        "foreign": foreign,
-        "schema": graph.schemas[store].digest([node[1] for node in graph.nodes if node[0] == store]),
-    }
+    return inbound, foreign
 
 
 def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
@@ -112,9 +120,9 @@ def _below_planned(graph: Graph, plan: Mapping[str, Any], inbound: dict[tuple[st
             found: dict[Values, None] = {}
             for raw, _count, role, reasons in groups:
                 values = _in_order(order, _in(raw), graph.group_columns[node])
-                if role != REFERRED and not reasons and (link.when_node != node or keys.holds(node, link.when, values)):
-                    if (key := keys.raw(node, link.parent_columns, values)) is not None:
-                        found[key] = None
+                leads = role != REFERRED and not reasons and (link.when_node != node or keys.holds(node, link.when, values))
+                if leads and (key := keys.raw(node, link.parent_columns, values)) is not None:
+                    found[key] = None
             inbound.setdefault((link.id, True), []).extend(found)
 
 
@@ -151,7 +159,7 @@ def effects(decision: Decision) -> dict[str, dict[str, Any]]:
         counts = out.setdefault(node[1], {"delete": 0, "anonymize": 0, "pinned": 0, "contested": 0, "undecided": 0, "kept": []})
         if fate.kind == "keep":
             day = fate.until.isoformat() if fate.until else None
-            entry = {"basis": "; ".join(fate.basis), "until": day, "fields": sorted(fate.fields or ())}
+            entry: dict[str, Any] = {"basis": "; ".join(fate.basis), "until": day, "fields": sorted(fate.fields or ())}
             if fate.start_missing:
                 entry["start_missing"] = True
             same = next((k for k in counts["kept"] if {**k, "rows": 0} == {**entry, "rows": 0}), None)

@@ -42,7 +42,7 @@ def scan(graph: Graph, session: Session, store: str, identities: Iterable[tuple[
 
 
 def pattern_of(identities: Iterable[tuple[str, str]]) -> str:
-    """A regular expression that PostgreSQL, PCRE and Python read alike. Customer numbers of under four characters are too common."""
+    """A regular expression that PostgreSQL, PCRE and Python read alike. Numbers of under four characters are too common."""
     parts = []
     for kind, value in identities:
         try:
@@ -61,4 +61,5 @@ def pattern_of(identities: Iterable[tuple[str, str]]) -> str:
 def _phone(value: str) -> str:
     number = phonenumbers.parse(value, None)
     national = SEPARATORS.join(str(number.national_number))
-    return rf"(?<!\d)(?:(?:[+]|00){SEPARATORS}{number.country_code}{SEPARATORS}(?:[(]?0[)]?{SEPARATORS})?|0{SEPARATORS})?{national}(?!\d)"
+    abroad = rf"(?:[+]|00){SEPARATORS}{number.country_code}{SEPARATORS}(?:[(]?0[)]?{SEPARATORS})?"
+    return rf"(?<!\d)(?:{abroad}|0{SEPARATORS})?{national}(?!\d)"

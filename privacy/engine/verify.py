@@ -25,12 +25,11 @@ def remaining(graph: Graph, session: Session, store: str, plan: Mapping[str, Any
                 owners = _owner_keys(keys, link, frozen, decision)
                 constants = link.when if link.when_node == node else {}
                 rows = [(0, *key) for key in owners]
-                for _, values, count in session.find(node[1], link.child_columns, rows, graph.group_columns[node], constants):
-                    seen[values] = count
+                hits = session.find(node[1], link.child_columns, rows, graph.group_columns[node], constants)
+                seen |= {values: count for _, values, count in hits}
         for columns, rows in _handles(graph, keys, node, doomed).items():
-            for _, values, count in session.find(node[1], columns, rows, graph.group_columns[node], {}):
-                if values in doomed:
-                    seen[values] = count
+            hits = session.find(node[1], columns, rows, graph.group_columns[node], {})
+            seen |= {values: count for _, values, count in hits if values in doomed}
         left = sum(
             count
             for values, count in seen.items()

@@ -148,7 +148,8 @@ class PostgresDialect(Dialect):
 
     @staticmethod
     def _limits(connection: sa.Connection) -> None:
-        sql = f"SELECT set_config('statement_timeout', '{STATEMENT_SECONDS}s', true), set_config('lock_timeout', '{LOCK_SECONDS}s', true)"
+        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
+        sql = "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
         connection.execute(sa.text(sql))
 
     def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:

@@ -59,7 +59,7 @@ def open_store(key: str, url: str, *, policy: Policy, schema: str | None = None,
     if scheme not in KINDS:
         for point in entry_points(group="insyn.stores"):
             if point.name == scheme:
-                return point.load()(key=key, url=text, schema=schema)  # type: ignore[no-any-return]
+                return point.load()(key=key, url=text, schema=schema)
         raise BadUrl(f"{key}: `{scheme}:` is no kind of store known here; known are {', '.join(sorted(KINDS))}")
     try:
         parsed = sa.make_url(text)

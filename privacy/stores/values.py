@@ -82,7 +82,7 @@ def _date(value: Any, _column: Column) -> Any:
 def _datetime(value: Any, _column: Column) -> Any:
     if isinstance(value, datetime):
         return value
-    return datetime(value.year, value.month, value.day) if isinstance(value, date) else datetime.fromisoformat(str(value).strip())
+    return datetime.combine(value, time.min) if isinstance(value, date) else datetime.fromisoformat(str(value).strip())
 
 
 def _bytes(value: Any, _column: Column) -> Any:

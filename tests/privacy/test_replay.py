@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +32,9 @@ dataset:
   - name: visit
     fields:
     - {name: id, data_categories: [system.operations], fides_meta: {primary_key: true}}
-    - {name: customer_id, data_categories: [user.unique_id], fides_meta: {references: [{dataset: staffing, field: customer.id, direction: from}]}}
+    - name: customer_id
+      data_categories: [user.unique_id]
+      fides_meta: {references: [{dataset: staffing, field: customer.id, direction: from}]}
     - {name: ip, data_categories: [user.device.ip_address]}
 """
 TABLES = (
@@ -76,10 +79,8 @@ def staffing(make_postgres_database: Any, settings: Any, tmp_path: Any) -> Staff
 
 
 def erase(email: str) -> None:
-    try:
+    with suppress(SystemExit):
         call_command("subject", "erase", "--identity", f"email={email}", "--json")
-    except SystemExit:
-        pass
 
 
 def again() -> list[Any]:

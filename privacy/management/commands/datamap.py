@@ -20,7 +20,7 @@ from privacy.stores.base import StoreError
 
 class Command(BaseCommand):
     help = "Load dataset files against live stores, check what is loaded, take a store out of use."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

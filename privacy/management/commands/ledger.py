@@ -18,7 +18,7 @@ from privacy.stores.base import StoreError
 
 class Command(BaseCommand):
     help = "Erase again in a restored store what the ledger says was erased after its backup was taken."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=["replay"])

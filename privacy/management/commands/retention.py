@@ -16,7 +16,7 @@ from privacy import retention
 
 class Command(BaseCommand):
     help = "Plan or run the purges that the data maps' retention rules ask for."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=["plan", "run"])
