@@ -199,6 +199,13 @@ def test_rows_that_are_withheld_are_counted_with_the_reason() -> None:
     assert "This is all we hold about you" in page(part([(1, "Anna")])).text
 
 
+def test_records_of_other_people_alone_are_a_note_and_no_empty_table() -> None:
+    found = page(part([(1, "Anna")]), part([], collection="employee", others=3))
+    assert "3 records of other people" in found.text
+    assert "This is all we hold about you" in found.text
+    assert not [attributes for _tag, attributes in found.tags if "employee.csv" in str(attributes.get("href"))]
+
+
 def test_nothing_found_is_said() -> None:
     assert "We found nothing about you" in page().text
 
