@@ -6,15 +6,16 @@ the next. Elsewhere it only carries out a case that was approved.
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+import pyrage
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -30,6 +31,8 @@ from privacy.keys import keys_of
 from privacy.maps import open_maps
 from privacy.models import DatasetVersion, OperatorRun, Store
 from privacy.stores.base import StoreError
+from requests_app import package_files
+from requests_app.carrying import NotApproved, carry_out
 
 ACTIONS = ("locate", "export", "erase", "restrict", "lift", "rectify")
 RIGHTS = {
@@ -74,9 +77,12 @@ def act(asked: Asked, *, progress: Say = lambda text: None) -> list[dict[str, An
     people = [_person(number, identities) for number, identities in enumerate(asked.people)]
     _require_sensible(asked)
     if not settings.DEMO and asked.action != "locate" and not asked.dry_run:
-        from requests_app.carrying import carry_out
-
-        return [carry_out(reference=asked.reference, action=asked.action, person=people[0], out=asked.out, now=timezone.now())]
+        try:
+            return [
+                carry_out(reference=asked.reference, action=asked.action, person=people[0], out=asked.out, now=timezone.now())
+            ]
+        except NotApproved as error:
+            raise Refused(str(error)) from None
     if asked.action == "export" and not asked.dry_run:
         return [_export(asked, people[0], progress)]
     answers = [_Answer() for _ in people]
@@ -153,7 +159,7 @@ def _look(asked: Asked, people: Sequence[Person], answers: list[_Answer], progre
             if finding.status == "unreachable":
                 answer.failed(store, finding.error)
                 continue
-            collections = {
+            collections: dict[str, Any] = {
                 name: _plain_counts(counts, keys.get((number, store), {}).get(name)) for name, counts in finding.counts.items()
             }
             if finding.status == "unknown":
@@ -403,43 +409,29 @@ def _export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
     return answer.to_json()
 
 
-class _written:  # noqa: N801 (a context manager)
-    """A file that appears under its name only when it is whole; encrypted for `recipient` where one is named."""
+@contextmanager
+def _written(out: Path, recipient: str | None) -> Iterator[BinaryIO]:
+    """A file that appears under its name only when it is whole; encrypted on its way to the disk where a recipient is named."""
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise Refused(f"--out cannot be written ({error.strerror})") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if recipient:
+                with package_files.encrypted(file, _age_key(recipient)) as sink:
+                    yield cast("BinaryIO", sink)
+            else:
+                yield file
+        partial.replace(out)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
-    def __init__(self, out: Path, recipient: str | None) -> None:
-        self.out, self.recipient = out, recipient
-        self.partial = out.with_name(f".{out.name}.partial")
 
-    def __enter__(self) -> BinaryIO:
-        try:
-            handle = os.open(self.partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise Refused(f"--out cannot be written ({error.strerror})") from None
-        self.file = os.fdopen(handle, "w+b")
-        return self.file
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            if kind is None and self.recipient:
-                self._encrypt()
-        finally:
-            self.file.close()
-        if kind is None:
-            os.replace(self.partial, self.out)
-        else:
-            self.partial.unlink(missing_ok=True)
-
-    def _encrypt(self) -> None:
-        import pyrage
-
-        try:
-            recipient = pyrage.x25519.Recipient.from_str(self.recipient)
-        except pyrage.RecipientError:
-            self.partial.unlink(missing_ok=True)
-            raise Refused("--recipient is no age public key (age1…)") from None
-        self.file.seek(0)
-        sealed = io.BytesIO()
-        pyrage.encrypt_io(self.file, sealed, [recipient])
-        self.file.seek(0)
-        self.file.truncate()
-        self.file.write(sealed.getvalue())
+def _age_key(text: str) -> pyrage.x25519.Recipient:
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise Refused("--recipient is no age public key (age1…)") from None

@@ -70,8 +70,8 @@ def sealed(name: str, recipient: pyrage.x25519.Recipient) -> Iterator[Sink]:
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            with _pump(lambda plain: pyrage.encrypt_io(plain, file, [recipient])) as pipe:
-                yield Sink(pipe)
+            with encrypted(file, recipient) as sink:
+                yield sink
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
@@ -79,6 +79,13 @@ def sealed(name: str, recipient: pyrage.x25519.Recipient) -> Iterator[Sink]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def encrypted(file: IO[bytes], recipient: pyrage.x25519.Recipient) -> Iterator[Sink]:
+    """A sink whose bytes reach `file` encrypted."""
+    with _pump(lambda plain: pyrage.encrypt_io(plain, file, [recipient])) as pipe:
+        yield Sink(pipe)
 
 
 @contextmanager

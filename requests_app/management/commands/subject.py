@@ -22,7 +22,7 @@ from requests_app.operating import ACTIONS, Asked, Refused
 
 class Command(BaseCommand):
     help = "Locate, export, erase, restrict, lift or rectify a person's data in every registered store."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
