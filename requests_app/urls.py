@@ -1,5 +1,6 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("api/v1/", include("requests_app.api_urls")),
     path("", include("requests_app.portal.urls")),
 ]

@@ -1,0 +1,58 @@
+"""What a person may have corrected: the fields that the data maps call correctable, as they are held now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Customer
+from accounts.people import person_of
+from privacy import actions
+from privacy.engine.identity import InvalidIdentity, canonical
+from requests_app.errors import NotAllowed
+from requests_app.models import Right
+
+IDENTITY_KINDS = {"email": "email", "phone": "phone_number"}
+
+
+def correctable_fields(customer: Customer) -> list[dict[str, Any]]:
+    """Every correctable fact with its value and all fields that hold it (R16). Raises StoreUnavailable."""
+    person = person_of(customer)
+    findings = actions.find([person], right=Right.RECTIFICATION).get(person.ref, {})
+    plans = {key: finding.plan for key, finding in findings.items() if finding.status == "found" and finding.plan}
+    return actions.preview_fields(person, plans=plans)
+
+
+def resolve_corrections(customer: Customer, wanted: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """The corrections as a request holds them; what stands there now is read here, not believed.
+
+    Raises NotAllowed, StoreUnavailable.
+    """
+    known = {fact["field"]: fact for fact in correctable_fields(customer)}
+    resolved = []
+    for correction in wanted:
+        fact = known.get(correction["field"])
+        if fact is None:
+            raise NotAllowed(_("%(field)s is not a field that can be corrected here; describe it in `reason`.") % correction)
+        resolved.append(
+            {
+                "field": fact["field"],
+                "fields": fact.get("fields", [fact["field"]]),
+                "label": fact["label"],
+                "kind": fact["kind"],
+                "old": fact["value"],
+                "new": _checked(fact["kind"], correction["new"].strip()),
+            }
+        )
+    return resolved
+
+
+def _checked(kind: str, value: str) -> str:
+    if kind in IDENTITY_KINDS and value:
+        try:
+            canonical(IDENTITY_KINDS[kind], value)
+        except InvalidIdentity as error:
+            raise NotAllowed(str(error)) from None
+    return value
