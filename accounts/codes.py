@@ -138,9 +138,14 @@ def _message(channel: str, digits: str, *, language: str, host: str) -> tuple[st
     """(subject, text). The code stands in the text only: a subject shows on locked screens and in lists."""
     minutes, company = settings.INSYN_CODE_MINUTES, settings.INSYN_COMPANY_NAME
     with translation.override(language):
-        valid = ngettext("It works once, for %(minutes)d minute.", "It works once, for %(minutes)d minutes.", minutes) % {"minutes": minutes}
+        valid = ngettext("It works once, for %(minutes)d minute.", "It works once, for %(minutes)d minutes.", minutes) % {
+            "minutes": minutes
+        }
         if channel == messaging.SMS:
-            text = _("%(code)s is your code for your data protection request to %(company)s.") % {"code": digits, "company": company}
+            text = _("%(code)s is your code for your data protection request to %(company)s.") % {
+                "code": digits,
+                "company": company,
+            }
             text = f"{text} {valid} " + _("Never give it to anybody.")
             # The last line is the format of origin-bound one-time codes: the browser offers the code, on our page only.
             return "", f"{text}\n\n@{host.partition(':')[0]} #{digits}" if host else text
@@ -150,7 +155,10 @@ def _message(channel: str, digits: str, *, language: str, host: str) -> tuple[st
                 _("Your code is: %(code)s") % {"code": digits},
                 valid,
                 _("Enter it on the page where you asked for it. Never give it to anybody, not even to us."),
-                _("Did you not ask for a code? Then somebody may have mistyped an address. Do nothing: without the code nothing happens."),
+                _(
+                    "Did you not ask for a code? Then somebody may have mistyped an address. "
+                    "Do nothing: without the code nothing happens."
+                ),
                 company,
             )
         )

@@ -1,8 +1,8 @@
 """The customer's sitting: who is signed in, at which identity level, and since when. It has nothing to do with staff accounts.
 
-It lies in Django's session under its own keys. Signing in rotates the session's key (fixation) and the CSRF token; a sitting ends
-after INSYN_SESSION_IDLE_MINUTES without a request and after INSYN_SESSION_HOURS in any case. The identity level is remembered for the
-sitting only: next time it is proved again.
+It lies in Django's session under its own keys. Signing in rotates the session's key (fixation) and the CSRF token; a sitting
+ends after INSYN_SESSION_IDLE_MINUTES without a request and after INSYN_SESSION_HOURS in any case. The identity level is
+remembered for the sitting only: next time it is proved again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import rotate_token
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -63,7 +64,7 @@ def sign_out(request: HttpRequest) -> None:
 def current(request: HttpRequest) -> SignedIn | None:
     """Who is signed in, if anybody; counts as activity. Asked once per request."""
     if hasattr(request, "_customer_signed_in"):
-        return request._customer_signed_in  # type: ignore[no-any-return]
+        return request._customer_signed_in
     found = None
     data = request.session.get(SESSION_KEY)
     if data:
@@ -88,13 +89,14 @@ def timed_out(request: HttpRequest) -> bool:
 def notes(request: HttpRequest) -> dict[str, Any]:
     """What the portal keeps for the signed-in person during the sitting; encrypt what is personal.
 
-    It outlives an idle time-out, for the same person only: `sign_in` drops it for anybody else. Set `session.modified` after changes.
+    It outlives an idle time-out, for the same person only: `sign_in` drops it for anybody else. Set `session.modified` after
+    changes.
     """
     found: dict[str, Any] = request.session.setdefault(NOTES_KEY, {})
     return found
 
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def customer_required(level: int = 1) -> Callable[[View], View]:
@@ -105,7 +107,7 @@ def customer_required(level: int = 1) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             found = current(request)
             if found is None:
                 return _lead_to(settings.INSYN_CUSTOMER_SIGNIN_URL, request)
@@ -129,7 +131,10 @@ def _lead_to(name: str, request: HttpRequest) -> HttpResponse:
 
 
 def _alive(data: dict[str, Any], now: int) -> bool:
-    return now - data["seen"] < settings.INSYN_SESSION_IDLE_MINUTES * 60 and now - data["since"] < settings.INSYN_SESSION_HOURS * 3600
+    return (
+        now - data["seen"] < settings.INSYN_SESSION_IDLE_MINUTES * 60
+        and now - data["since"] < settings.INSYN_SESSION_HOURS * 3600
+    )
 
 
 def _remember(request: HttpRequest, found: SignedIn | None) -> None:

@@ -140,7 +140,9 @@ class ReasonForm(StepForm):
         widget=forms.Textarea({"class": "input input--area", "rows": "6"}),
         error_messages={
             "required": _("Write in your own words what is wrong or missing."),
-            "max_length": _("The text may be at most 2,000 characters long; yours has %(show_value)s. Shorten it, or send us a letter."),
+            "max_length": _(
+                "The text may be at most 2,000 characters long; yours has %(show_value)s. Shorten it, or send us a letter."
+            ),
         },
     )
 

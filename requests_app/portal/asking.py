@@ -1,4 +1,4 @@
-"""Asking for a right: one question per page, check the answers, send. Thin: the questions are in flow.py, the rule in cases.py."""
+"""Asking for a right: one question per page, check the answers, send. The questions are in flow.py, the rule in cases.py."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from requests_app.models import OPEN_STATES, Right, RightsRequest, Source
 from requests_app.portal import drafts, flow, grounds, holdings
 from requests_app.portal.drafts import Draft
 from requests_app.portal.flow import Context
+from requests_app.portal.form_base import posted
 from requests_app.portal.rights import NEEDS_LEVEL_2, RIGHTS
 from requests_app.portal.summary import answered_rows
 
@@ -47,7 +48,7 @@ def step(request: HttpRequest, right: str, step: str) -> HttpResponse:
         if step not in {known.name for known in flow.STEPS[right]}:
             raise Http404
         return _go_on(right, context)  # an old tab: the answers no longer lead here
-    form = question.form(request.POST or None, initial=draft.answers.get(step, {}), **question.extra(context))
+    form = question.form(posted(request), initial=draft.answers.get(step, {}), **question.arguments(context))
     if request.method == "POST" and form.is_valid():
         draft.answers[step] = form.draft_answers()
         drafts.save(request, right, draft)

@@ -45,9 +45,12 @@ class FieldsForm(StepForm):
     def __init__(self, *args: Any, holdings: list[dict[str, Any]], level: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         options: list[tuple[str, Option]] = [
-            (holding["field"], Option(label_of(holding), shown(holding, level=level) or _("We have nothing here."))) for holding in holdings
+            (holding["field"], Option(label_of(holding), shown(holding, level=level) or _("We have nothing here.")))
+            for holding in holdings
         ]
-        options.append((SOMETHING_ELSE, Option(_("Something else, or something that is missing"), _("You write it in your own words."))))
+        options.append(
+            (SOMETHING_ELSE, Option(_("Something else, or something that is missing"), _("You write it in your own words.")))
+        )
         self.fields["fields_wrong"].choices = options  # type: ignore[attr-defined]
 
 
@@ -106,7 +109,7 @@ _INPUTS: dict[str, Any] = {
 
 
 def _checked(kind: str, value: str, *, old: str) -> str:
-    """The value as its kind is written, in the style of what stood there before. Raises ValidationError saying how to write it."""
+    """The value as its kind is written, in the style of what stood there before; ValidationError says how to write it."""
     value = " ".join(value.split())
     if "\x00" in value:
         raise ValidationError(_("The text contains a character that cannot be stored. Write it again instead of pasting it."))
@@ -133,7 +136,9 @@ def _phone(value: str, *, international: bool) -> str:
     if number is None or not phonenumbers.is_valid_number(number):
         raise ValidationError(_("Enter a phone number such as 070-123 45 67, or with the country code such as +46 70 123 45 67."))
     swedish = number.country_code == 46
-    style = phonenumbers.PhoneNumberFormat.NATIONAL if swedish and not international else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    style = (
+        phonenumbers.PhoneNumberFormat.NATIONAL if swedish and not international else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    )
     return phonenumbers.format_number(number, style)
 
 

@@ -19,6 +19,7 @@ from accounts.messaging import EMAIL, DeliveryFailed
 from accounts.models import VerificationCode
 from requests_app.portal.code_errors import sending_failed, why_refused
 from requests_app.portal.entry_forms import CodeForm, EmailForm
+from requests_app.portal.form_base import posted
 from requests_app.portal.identity import record_on_waiting_requests
 from requests_app.portal.navigation import safe_path
 
@@ -30,7 +31,7 @@ def ask_email(request: HttpRequest) -> HttpResponse:
     way_on = safe_path(request, request.POST.get("next") or request.GET.get("next", ""), default="portal:requests")
     if request.method != "POST" and signin.current(request):
         return HttpResponseRedirect(way_on)
-    form = EmailForm(request.POST or None)
+    form = EmailForm(posted(request))
     if form.is_valid() and _send(request, form, form.cleaned_data["email"], way_on):
         return redirect("portal:sign_in_code")
     return _page(request, "portal/entry/email.html", form=form, next=way_on, timed_out=signin.timed_out(request))
@@ -49,7 +50,7 @@ def ask_code(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("We have sent a new code. The older one no longer works."))
             return redirect("portal:sign_in_code")
     else:
-        form = CodeForm(request.POST or None, sent_to=code.target)
+        form = CodeForm(posted(request), sent_to=code.target)
         if form.is_valid() and _proved(request, form, code):
             return HttpResponseRedirect(safe_path(request, pending["next"], default="portal:requests"))
     return _page(request, "portal/entry/code.html", form=form)

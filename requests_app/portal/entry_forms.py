@@ -25,7 +25,9 @@ class EmailForm(PortalForm):
         label=_("What is your e-mail address?"),
         help_text=_("Use the address that we know you by: the one you log in with, or where you get our invoices."),
         max_length=254,
-        widget=forms.EmailInput({"class": "input input--wide", "autocomplete": "email", "spellcheck": "false", "autocapitalize": "none"}),
+        widget=forms.EmailInput(
+            {"class": "input input--wide", "autocomplete": "email", "spellcheck": "false", "autocapitalize": "none"}
+        ),
         error_messages={
             "required": _("Enter your e-mail address."),
             "max_length": _("An e-mail address has at most 254 characters. Look for something pasted by mistake."),

@@ -25,7 +25,7 @@ class Step:
     name: str
     form: type[StepForm]
     asked: Callable[[Context], bool] = lambda context: True
-    extra: Callable[[Context], dict[str, Any]] = lambda context: {}  # further arguments of the form
+    arguments: Callable[[Context], dict[str, Any]] = lambda context: {}  # further arguments of the form
     complete: Callable[[Context], bool] = lambda context: True  # whether an answer given earlier still answers it
 
     def answered(self, context: Context) -> bool:
@@ -60,24 +60,30 @@ STEPS: dict[str, tuple[Step, ...]] = {
     Right.ACCESS: (Step("scope", ask_forms.ScopeForm), *_SCOPE_STEPS, _REASON),
     Right.PORTABILITY: (Step("scope", ask_forms.PortabilityScopeForm), *_SCOPE_STEPS),
     Right.RECTIFICATION: (
-        Step("fields", correction_forms.FieldsForm, extra=_holdings),
+        Step("fields", correction_forms.FieldsForm, arguments=_holdings),
         Step(
             "values",
             correction_forms.ValuesForm,
             asked=lambda c: bool(chosen_holdings(c.draft)),
-            extra=lambda c: {"holdings": chosen_holdings(c.draft), "level": c.level, "known": c.draft.answers.get("values", {})},
+            arguments=lambda c: {
+                "holdings": chosen_holdings(c.draft),
+                "level": c.level,
+                "known": c.draft.answers.get("values", {}),
+            },
             complete=lambda c: all(holding["field"] in c.draft.answers["values"] for holding in chosen_holdings(c.draft)),
         ),
         Step(
             "reason",
             ask_forms.ReasonForm,
-            extra=lambda c: {"must_write": _something_else(c)},
+            arguments=lambda c: {"must_write": _something_else(c)},
             complete=lambda c: bool(answer(c.draft, "reason", "reason")) or not _something_else(c),
         ),
     ),
     Right.RESTRICTION: (
         Step("ground", ask_forms.RestrictionGroundForm),
-        Step("consequence", ask_forms.ConsequenceForm, lambda c: grounds.services_stop(answer(c.draft, "ground", "ground") or "")),
+        Step(
+            "consequence", ask_forms.ConsequenceForm, lambda c: grounds.services_stop(answer(c.draft, "ground", "ground") or "")
+        ),
         _REASON,
     ),
     Right.ERASURE: (

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from accounts.people import email_of
 from accounts.signin import SignedIn, customer_required
-from requests_app import cases
+from requests_app import cases, delivery
 from requests_app.answers import human_answers
 from requests_app.errors import NotAllowed
 from requests_app.lifecycle import TRANSITIONS
-from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
+from requests_app.models import OPEN_STATES, REFERENCE_ALPHABET, Package, Right, RightsRequest, State
 from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
@@ -28,6 +30,7 @@ from requests_app.runs import GO_BEFORE_ERASURE
 from requests_app.timeline import timeline
 
 PAGE_SIZE = 20
+REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
 # While one of these holds, something may change without the person: the page asks again by itself.
 MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RUNNING)
 
@@ -111,11 +114,9 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @customer_required(level=2)
-@require_safe
-def download(request: HttpRequest, reference: str) -> HttpResponse | StreamingHttpResponse:
+@require_GET
+def download(request: HttpRequest, reference: str) -> HttpResponseBase:
     """The package, decrypted as it goes out; nothing of it stays here or in a cache."""
-    from requests_app import delivery
-
     case = _mine(request, reference)
     try:
         content, name, size = delivery.stream_package(request=case, customer=_signed_in(request).customer, now=timezone.now())
@@ -137,6 +138,8 @@ def _signed_in(request: HttpRequest) -> SignedIn:
 
 def _mine(request: HttpRequest, reference: str) -> RightsRequest:
     """The signed-in person's own request; somebody else's and one that never was are told apart by nobody."""
+    if not REFERENCE.fullmatch(reference.upper()):
+        raise Http404  # not worth asking the database, which would choke on some of it
     found = (
         RightsRequest.objects.filter(customer=_signed_in(request).customer, reference=reference.upper())
         .select_related("customer", "package")

@@ -9,7 +9,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: everything that was posted, were it nothing, and nothing on a first look."""
+    return request.POST if request.method == "POST" else None
 
 
 class PortalForm(forms.Form):
@@ -101,4 +107,6 @@ class DatePartsField(forms.MultiValueField):
         try:
             return date(*(int(part) for part in parts))
         except ValueError:
-            raise ValidationError(_("There is no such date. Write it as year, month and day, for example 2024 3 27."), code="invalid") from None
+            raise ValidationError(
+                _("There is no such date. Write it as year, month and day, for example 2024 3 27."), code="invalid"
+            ) from None

@@ -30,7 +30,8 @@ RESTRICTION: dict[str, Option] = {
     "a": Option(_("Data you have about me is wrong"), _("We leave it alone while we find out what is right.")),
     "b": Option(_("You may not use my data, but I do not want it erased"), _("For example because you need it as evidence.")),
     "c": Option(
-        _("I need the data for a legal claim"), _("You would otherwise delete it, and I need it to make, exercise or defend a claim.")
+        _("I need the data for a legal claim"),
+        _("You would otherwise delete it, and I need it to make, exercise or defend a claim."),
     ),
     "d": Option(_("I have objected to how you use my data"), _("We stop while we weigh your reasons against ours.")),
 }
@@ -56,7 +57,8 @@ def services_stop(ground: str) -> bool:
 
 def restriction_options() -> list[tuple[str, Option]]:
     return [
-        (letter, Option(option.label, option.hint, SERVICES_STOP if services_stop(letter) else "")) for letter, option in RESTRICTION.items()
+        (letter, Option(option.label, option.hint, SERVICES_STOP if services_stop(letter) else ""))
+        for letter, option in RESTRICTION.items()
     ]
 
 

@@ -31,6 +31,7 @@ from requests_app.errors import NotAllowed
 from requests_app.models import RightsRequest, State
 from requests_app.portal.code_errors import sending_failed, why_refused
 from requests_app.portal.entry_forms import NONE_OF_THESE, CodeForm, NumberForm
+from requests_app.portal.form_base import posted
 from requests_app.portal.masks import mask_phone
 from requests_app.portal.navigation import safe_path
 
@@ -74,7 +75,7 @@ def choose_number(request: HttpRequest) -> HttpResponse:
         return _other_ways(request, way_on, reason="unavailable")
     if not numbers:
         return _other_ways(request, way_on, reason="none")
-    form = NumberForm(request.POST or None, numbers={key: mask_phone(number) for key, number in numbers.items()})
+    form = NumberForm(posted(request), numbers={key: mask_phone(number) for key, number in numbers.items()})
     if form.is_valid():
         choice = form.cleaned_data["number"]
         if choice == NONE_OF_THESE:
@@ -99,7 +100,7 @@ def ask_code(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("We have sent a new code. The older one no longer works."))
             return redirect("portal:identity_code")
     else:
-        form = CodeForm(request.POST or None, sent_to=mask_phone(code.target))
+        form = CodeForm(posted(request), sent_to=mask_phone(code.target))
         if form.is_valid() and _proved(request, form, code, signed_in.customer):
             messages.success(request, _("Thank you. We now know that it is you."))
             return HttpResponseRedirect(safe_path(request, pending["next"], default="portal:requests"))
@@ -149,7 +150,9 @@ def _proved(request: HttpRequest, form: CodeForm, code: VerificationCode, custom
     except codes.CodeRefused as error:
         form.add_error("code", why_refused(error))
         return False
-    people.add_identity(customer=customer, kind=IdentityKind.PHONE, value=proved.target, method=VerificationMethod.SMS_CODE, now=now)
+    people.add_identity(
+        customer=customer, kind=IdentityKind.PHONE, value=proved.target, method=VerificationMethod.SMS_CODE, now=now
+    )
     signin.notes(request).pop(PENDING, None)
     signin.sign_in(request, customer, 2)
     record_on_waiting_requests(customer, level=2, now=now)
@@ -163,4 +166,3 @@ def record_on_waiting_requests(customer: Customer, *, level: int, now: datetime)
             cases.record_identity_level(request=waiting, level=level, now=now)
         except NotAllowed:
             continue  # staff moved it on meanwhile: nothing is lost, it no longer waits for this
-

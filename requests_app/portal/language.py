@@ -20,18 +20,16 @@ COOKIE_SECONDS = 365 * 24 * 3600
 class LanguageMiddleware:
     """Pages are in the language that the person chose, else in the company's own (LANGUAGE_CODE).
 
-    The browser's Accept-Language is not asked: half of Sweden's phones say English for people who read Swedish mail. Programs that
-    call the API have no cookie, so there it is.
+    The browser's Accept-Language is not asked: many phones in Sweden say English for people who read Swedish mail. Programs
+    that call the API have no cookie, so there it is.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith("/api/"):
-            language = get_language_from_request(request)
-        else:
-            language = chosen_language(request)
+        for_a_program = request.path_info.startswith("/api/")
+        language = get_language_from_request(request) if for_a_program else chosen_language(request)
         with translation.override(language):
             request.LANGUAGE_CODE = language
             response = self.get_response(request)

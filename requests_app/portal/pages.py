@@ -25,7 +25,9 @@ def notice(request: HttpRequest, version: str = "") -> HttpResponse:
         text = get_template(f"portal/notices/{version}.html")
     except TemplateDoesNotExist:
         raise Http404 from None
-    return render(request, "portal/notice.html", {"version": version, "text": text, "is_current": version == settings.INSYN_NOTICE_VERSION})
+    return render(
+        request, "portal/notice.html", {"version": version, "text": text, "is_current": version == settings.INSYN_NOTICE_VERSION}
+    )
 
 
 @require_safe

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from requests_app.cases import NEEDED_LEVEL
 from requests_app.models import Right
 
 Text = str | Promise
-NEEDS_LEVEL_2 = frozenset({Right.ACCESS, Right.PORTABILITY, Right.ERASURE})  # DESIGN §8
+NEEDS_LEVEL_2 = frozenset(right for right, level in NEEDED_LEVEL.items() if level >= 2)
 ONE_MONTH = _(
-    "At most one month from the day you ask. If your request is complicated we may take two more months; then we tell you why within the first."
+    "At most one month from the day you ask. If your request is complicated we may take two more months; then we "
+    "tell you why within the first."
 )
 MAILBOX_AND_PHONE = _("Your e-mail address, and a code to a phone number that we already have for you.")
 MAILBOX = _("Your e-mail address: we send a code to it.")
@@ -41,7 +43,8 @@ RIGHTS: dict[str, RightText] = {
             Right.ACCESS,
             "15",
             lead=_(
-                "You get a copy of the data we hold about you. With it comes an explanation of why we have it, where it came from, "
+                "You get a copy of the data we hold about you. With it comes an explanation of why we have it, "
+                "where it came from, "
                 "who has received it and how long we keep it."
             ),
             example=_("You want to know which log-ins and invoices we have saved since you became a customer."),
@@ -54,7 +57,8 @@ RIGHTS: dict[str, RightText] = {
             Right.PORTABILITY,
             "20",
             lead=_(
-                "You get the data that you gave us, or that came from your use of our services, as files that other companies can read. "
+                "You get the data that you gave us, or that came from your use of our services, as files that other "
+                "companies can read. "
                 "You choose who you give them to."
             ),
             example=_("You are moving to another company and want your contact details and your history with you."),
@@ -75,7 +79,8 @@ RIGHTS: dict[str, RightText] = {
             ),
             example=_("You have moved, and our letters still go to the old address."),
             does_not=_(
-                "It does not change invoices that have been sent: the Swedish Bookkeeping Act forbids that. New invoices get the new details."
+                "It does not change invoices that have been sent: the Swedish Bookkeeping Act forbids that. New "
+                "invoices get the new details."
             ),
             how_long=ONE_MONTH,
             needed=_("Your e-mail address. To see what we have written in full: also a code to your phone."),
@@ -85,10 +90,13 @@ RIGHTS: dict[str, RightText] = {
             Right.RESTRICTION,
             "18",
             lead=_(
-                "We keep your data but stop using it while a question is being settled. We tell you before we begin to use it again."
+                "We keep your data but stop using it while a question is being settled. We tell you before we begin "
+                "to use it again."
             ),
             example=_("You say that a payment note about you is wrong, and want it left alone until we have checked."),
-            does_not=_("It erases nothing. On some grounds your services are paused meanwhile: the form says which, before you send it."),
+            does_not=_(
+                "It erases nothing. On some grounds your services are paused meanwhile: the form says which, before you send it."
+            ),
             how_long=ONE_MONTH,
             needed=MAILBOX,
             action=_("Restrict the use of my data"),
@@ -102,7 +110,8 @@ RIGHTS: dict[str, RightText] = {
             ),
             example=_("You have ended your contract and want your contact details and your log-in history gone."),
             does_not=_(
-                "It does not end a running contract: do that first. It does not delete invoices before the Bookkeeping Act lets us. "
+                "It does not end a running contract: do that first. It does not delete invoices before the "
+                "Bookkeeping Act lets us. "
                 "It cannot be undone."
             ),
             how_long=ONE_MONTH,

@@ -25,14 +25,22 @@ STATES: dict[str, StateText] = {
     State.IDENTIFYING: StateText(
         _("Waiting for you"), _("We need to be sure that it is you before we go on. Until then your request waits."), "wait", 0
     ),
-    State.TRIAGE: StateText(_("Being assessed"), _("We have found out where your data is. A person here is looking at your request."), "work", 1),
+    State.TRIAGE: StateText(
+        _("Being assessed"), _("We have found out where your data is. A person here is looking at your request."), "work", 1
+    ),
     State.PROPOSED: StateText(
-        _("Being assessed"), _("One person here has looked at your request. A second one checks it, since it cannot be undone."), "work", 1
+        _("Being assessed"),
+        _("One person here has looked at your request. A second one checks it, since it cannot be undone."),
+        "work",
+        1,
     ),
     State.APPROVED: StateText(_("Approved"), _("We have said yes. It is carried out in all our systems next."), "work", 2),
     State.RUNNING: StateText(_("Being carried out"), _("It is being carried out in all our systems right now."), "work", 2),
     State.BLOCKED: StateText(
-        _("Being carried out"), _("Something needs to be looked at by a person here before it can be finished. You need not do anything."), "work", 2
+        _("Being carried out"),
+        _("Something needs to be looked at by a person here before it can be finished. You need not do anything."),
+        "work",
+        2,
     ),
     State.RESTRICTED: StateText(
         _("Restriction in force"), _("We store your data and do nothing else with it. We tell you before that ends."), "done", 3

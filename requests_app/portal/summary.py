@@ -55,7 +55,9 @@ def _scope(details: Mapping[str, Any]) -> Row:
         since = date_format(date.fromisoformat(details["since"]), DAY)
         if details.get("until"):
             until = date_format(date.fromisoformat(details["until"]), DAY)
-            return Row(question, (_("From %(since)s until and including %(until)s") % {"since": since, "until": until},), "period")
+            return Row(
+                question, (_("From %(since)s until and including %(until)s") % {"since": since, "until": until},), "period"
+            )
         return Row(question, (_("From %(since)s until today") % {"since": since},), "period")
     return Row(question, (_("Everything we have about you"),), "scope")
 

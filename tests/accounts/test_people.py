@@ -48,7 +48,12 @@ def test_a_mailbox_that_was_only_claimed_becomes_proved():
     customer = Customer.objects.create(language="sv")
     version, lookup = people.identity_hash("email", "anna@example.se")
     CustomerIdentity.objects.create(
-        customer=customer, kind="email", value="anna@example.se", lookup=lookup, lookup_key=version, method=VerificationMethod.STAFF
+        customer=customer,
+        kind="email",
+        value="anna@example.se",
+        lookup=lookup,
+        lookup_key=version,
+        method=VerificationMethod.STAFF,
     )
     assert people.person_of(customer).identities == ()
     assert find("anna@example.se") == customer
@@ -58,7 +63,9 @@ def test_a_mailbox_that_was_only_claimed_becomes_proved():
 def test_proving_again_renews_the_date_and_adds_no_row():
     anna, later = make_customer(), timezone.now() + timedelta(days=1)
     for moment in (timezone.now(), later):
-        people.add_identity(customer=anna, kind=IdentityKind.PHONE, value="0701234567", method=VerificationMethod.SMS_CODE, now=moment)
+        people.add_identity(
+            customer=anna, kind=IdentityKind.PHONE, value="0701234567", method=VerificationMethod.SMS_CODE, now=moment
+        )
     assert anna.identities.get(kind="phone_number").verified_at == later
     assert anna.identities.get(kind="phone_number").value == "+46701234567"
 
@@ -86,13 +93,21 @@ def test_the_engine_gets_verified_identities_in_a_stable_order_under_an_opaque_r
     anna = make_customer("anna@example.se", phone="0701234567")
     person = people.person_of(anna)
     assert person.ref == anna.public_id
-    assert [(one.kind, one.value) for one in person.identities] == [("email", "anna@example.se"), ("phone_number", "+46701234567")]
+    assert [(one.kind, one.value) for one in person.identities] == [
+        ("email", "anna@example.se"),
+        ("phone_number", "+46701234567"),
+    ]
 
 
 def test_who_verified_it_is_kept():
     anna, agent = make_customer(), make_staff("agent")
     identity = people.add_identity(
-        customer=anna, kind=IdentityKind.CUSTOMER_NUMBER, value="10023", method=VerificationMethod.STAFF, now=timezone.now(), verified_by=agent
+        customer=anna,
+        kind=IdentityKind.CUSTOMER_NUMBER,
+        value="10023",
+        method=VerificationMethod.STAFF,
+        now=timezone.now(),
+        verified_by=agent,
     )
     assert identity.verified_by == agent
 
@@ -100,7 +115,9 @@ def test_who_verified_it_is_kept():
 def test_the_mailbox_to_write_to_is_the_one_proved_last():
     anna = make_customer("anna@example.se", now=timezone.now() - timedelta(days=2))
     assert people.email_of(anna) == "anna@example.se"
-    people.add_identity(customer=anna, kind="email", value="new@example.se", method=VerificationMethod.EMAIL_CODE, now=timezone.now())
+    people.add_identity(
+        customer=anna, kind="email", value="new@example.se", method=VerificationMethod.EMAIL_CODE, now=timezone.now()
+    )
     assert people.email_of(anna) == "new@example.se"
     anna.identities.all().delete()
     assert people.email_of(anna) == ""

@@ -79,7 +79,7 @@ class Person:
         return self.page.locator("h1").first.inner_text()
 
     def look(self, name: str = "") -> None:
-        """Mind the page: language, one main heading, nothing wider than the screen; with scripts also by axe, once per kind of page."""
+        """Mind the page: language, one main heading, nothing wider than the screen; by axe, once per kind of page."""
         kind = name or re.sub(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}", "REF", self.path.partition("?")[0])
         if self.page.locator(".problems").count():
             kind += "#problem"

@@ -4,16 +4,41 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from privacy import actions
 from tests.factories import make_customer, sign_in_customer
 
 FIELDS = [
-    {"field": "crm.customer.email", "label": {"sv": "E-post", "en": "E-mail"}, "value": "anna@example.se", "kind": "email", "stores": 2},
-    {"field": "crm.customer.phone", "label": {"sv": "Telefon", "en": "Phone"}, "value": "070-123 45 67", "kind": "phone", "stores": 1},
-    {"field": "crm.customer.street", "label": {"sv": "Gatuadress", "en": "Street"}, "value": "Storgatan 1", "kind": "text", "stores": 1},
-    {"field": "crm.customer.postcode", "label": {"sv": "Postnummer", "en": "Postcode"}, "value": "111 22", "kind": "postcode", "stores": 1},
+    {
+        "field": "crm.customer.email",
+        "label": {"sv": "E-post", "en": "E-mail"},
+        "value": "anna@example.se",
+        "kind": "email",
+        "stores": 2,
+    },
+    {
+        "field": "crm.customer.phone",
+        "label": {"sv": "Telefon", "en": "Phone"},
+        "value": "070-123 45 67",
+        "kind": "phone",
+        "stores": 1,
+    },
+    {
+        "field": "crm.customer.street",
+        "label": {"sv": "Gatuadress", "en": "Street"},
+        "value": "Storgatan 1",
+        "kind": "text",
+        "stores": 1,
+    },
+    {
+        "field": "crm.customer.postcode",
+        "label": {"sv": "Postnummer", "en": "Postcode"},
+        "value": "111 22",
+        "kind": "postcode",
+        "stores": 1,
+    },
 ]
 
 
@@ -81,3 +106,12 @@ def annas_proved(annas, anna):
     """Anna's browser with the second proof."""
     sign_in_customer(annas, anna, level=2)
     return annas
+
+
+@pytest.fixture
+def bos(db, stores):
+    """Another customer's browser, signed in."""
+    browser = Client()
+    browser.cookies["django_language"] = "en"
+    sign_in_customer(browser, make_customer("bo@example.se", language="en"))
+    return browser

@@ -71,7 +71,14 @@ def test_access_from_the_first_page_to_the_package(person, language):
     person.send()
     person.choose("period")
     person.send()
-    for name, value in {"since_0": "2024", "since_1": "1", "since_2": "31", "until_0": "2024", "until_1": "2", "until_2": "30"}.items():
+    for name, value in {
+        "since_0": "2024",
+        "since_1": "1",
+        "since_2": "31",
+        "until_0": "2024",
+        "until_1": "2",
+        "until_2": "30",
+    }.items():
         person.fill(name, value)
     person.send()  # there is no 30 February
     person.fill("until_2", "29")
