@@ -104,7 +104,7 @@ def _change(
     maps: Maps, key: str, right: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]
 ) -> dict[str, RunOutcome]:
     how: dict[str, changes.Change] = {
-        "rectification": changes.rectify(timezone.localdate(now)),
+        "rectification": changes.rectify(now, today=timezone.localdate(now)),
         "restriction": changes.restrict,
         "lift": changes.lift,
         "objection": changes.stop_marketing,

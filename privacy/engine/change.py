@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
@@ -52,9 +52,9 @@ def change(
     with store.write() as session:
         subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
         holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-        for job, holding, report in zip(jobs, holdings, reports, strict=True):
+        for job, subject, holding, report in zip(jobs, subjects, holdings, reports, strict=True):
             heartbeat()
-            report.blocked = "; ".join(plans.changes(graph, job.plan, holding))
+            report.blocked = "; ".join(plans.changes(graph, job.plan, subject.frozen, holding))
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
     return reports
@@ -72,8 +72,11 @@ def _groups(graph: Graph, node: Node, values: Sequence[Values]) -> Groups:
 # -- rectify ------------------------------------------------------------------------------------------------------------
 
 
-def rectify(today: date) -> Change:
-    """Compare and set: a row that no longer holds the old value is a mismatch for staff; what a law keeps is not overwritten."""
+def rectify(now: datetime, *, today: date) -> Change:
+    """Compare and set: a row that no longer holds the old value is a mismatch for staff; what a law keeps is not overwritten.
+
+    A contact point that is corrected has changed `now`: it must not pass as one that stood unchanged for long (DESIGN §8).
+    """
 
     def apply(graph: Graph, session: Session, store: Store, job: Job, holding: Holding, report: Report) -> None:
         (decision,) = decide(graph, session, store.key, [holding], answers=[job.answers], today=today)
@@ -87,7 +90,7 @@ def rectify(today: date) -> Change:
             free = [v for v in _own(holding, node, job) if v not in kept]
             report.add(collection, "kept", sum(holding.members[node][v].count for v in kept))
             report.add(collection, "contested", sum(m.count for m in holding.members.get(node, {}).values() if m.contested))
-            _compare_and_set(graph, session, node, name, free, wanted, report)
+            _compare_and_set(graph, session, node, name, free, wanted, report, now)
 
     return apply
 
@@ -100,7 +103,14 @@ def _frozen(graph: Graph, node: Node, name: str, fate: Fate | None) -> bool:
 
 
 def _compare_and_set(
-    graph: Graph, session: Session, node: Node, name: str, values: list[Values], wanted: Mapping[str, Any], report: Report
+    graph: Graph,
+    session: Session,
+    node: Node,
+    name: str,
+    values: list[Values],
+    wanted: Mapping[str, Any],
+    report: Report,
+    now: datetime,
 ) -> None:
     column = graph.column(node, name)
     new = None if wanted["new"] in (None, "") and column.nullable else convert(wanted["new"], column)
@@ -128,10 +138,22 @@ def _compare_and_set(
         old_values &= {old, "" if old is None else old}
     for current in old_values - {new}:
         filtered = _with_value(columns, at, name, values, current)
-        changed = session.update(Groups(node[1], filtered[0], filtered[1]), {name: Assignment(new)})
+        changed = session.update(
+            Groups(node[1], filtered[0], filtered[1]), {name: Assignment(new)} | _stamped(graph, node, name, now)
+        )
         report.add(node[1], "changed", changed)
         _move_links(graph, session, node, name, current, new)
     report.add(node[1], "already", 1 if new in old_values else 0)
+
+
+def _stamped(graph: Graph, node: Node, name: str, now: datetime) -> dict[str, Assignment]:
+    """The column that says when this field last changed, if the map names one."""
+    item = graph.collection(node).fields.get(name)
+    beside = item.changed_at if item else None
+    if beside is None:
+        return {}
+    value = convert(now, graph.column(node, beside))
+    return {} if value is NO_MATCH else {beside: Assignment(value)}
 
 
 def _with_value(
