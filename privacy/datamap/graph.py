@@ -31,7 +31,7 @@ class Link:
     contested: str = "ask"
     on_parent_erased: str | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         child = f"{'.'.join(self.child)}({','.join(self.child_columns)})"
         where = "".join(f"[{k}={v}]" for k, v in sorted(self.when.items()))
@@ -62,6 +62,16 @@ class Graph:
     schemas: Mapping[str, Schema]
     links: tuple[Link, ...]
     pointers: tuple[Pointer, ...]
+
+    def digest(self, store: str) -> str:
+        """SHA-256 of the shape of the store's mapped tables (R29); computed once per graph."""
+        if store not in self._digests:
+            self._digests[store] = self.schemas[store].digest([name for key, name in self.nodes if key == store])
+        return self._digests[store]
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {}
 
     def collection(self, node: Node) -> Collection:
         return self.datasets[node[0]].collections[node[1]]

@@ -16,7 +16,7 @@ from privacy.engine import plan as plans
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide
 from privacy.engine.holding import Holding, Keys, identities_of
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import Frozen, Subject, locate
 from privacy.engine.verify import remaining
 from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
 
@@ -56,15 +56,16 @@ def erase(
     Raises StoreUnavailable (nothing done) and StoreRefused (nothing done; one of the jobs cannot be carried out).
     """
     reports = [Report() for _ in jobs]
+    subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
     for _ in range(ROUNDS):
         with store.write() as session:
-            decisions = _round(graph, store, session, jobs, reports, today, heartbeat)
+            decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
         with store.read() as session:
-            for job, report, decision in zip(jobs, reports, decisions, strict=True):
-                if not report.blocked:
-                    left = remaining(graph, session, store.key, job.plan, decision)
-                    for name, counts in report.collections.items():
-                        counts["remaining"] = left.get(name, 0)
+            memory = [subject.frozen or Frozen(store.key) for subject in subjects]
+            lefts = remaining(graph, session, memory, decisions, heartbeat=heartbeat)
+        for report, left in zip(reports, lefts, strict=True):
+            for name, counts in report.collections.items() if not report.blocked else ():
+                counts["remaining"] = left.get(name, 0)
         if not any(report.remaining for report in reports if not report.blocked):
             return [_with_left(report) for report in reports]
     raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
@@ -82,15 +83,15 @@ def _round(
     store: Store,
     session: Session,
     jobs: Sequence[Job],
+    subjects: Sequence[Subject],
     reports: list[Report],
     today: date,
     heartbeat: Callable[[], None],
 ) -> list[Decision]:
-    subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
     holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
     decisions = decide(graph, session, store.key, holdings, answers=[job.answers for job in jobs], today=today)
-    for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
-        report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
+    for job, subject, report, holding, decision in zip(jobs, subjects, reports, holdings, decisions, strict=True):
+        report.blocked = "; ".join(_obstacles(graph, job, subject, holding, decision))
     going = [d for d, report in zip(decisions, reports, strict=True) if not report.blocked]
     own = [
         {(k, v) for k, values in s.identities.items() for v in values}
@@ -111,9 +112,9 @@ def subject_of(
     return Subject.of(identities, frozen=plans.read(graph, plan), disclosed=disclosed)
 
 
-def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> list[str]:
+def _obstacles(graph: Graph, job: Job, subject: Subject, holding: Holding, decision: Decision) -> list[str]:
     undecided = sorted({node[1] for node, _, fate in decision if fate.kind == UNDECIDED})
-    reasons = plans.changes(graph, job.plan, holding) + decision.stops
+    reasons = plans.changes(graph, job.plan, subject.frozen, holding) + decision.stops
     if undecided:
         reasons.append(f"the data map does not say what erasure does to {', '.join(undecided)} (on_erasure)")
     return reasons

@@ -42,7 +42,7 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
         "groups": groups,
         "inbound": inbound,
         "foreign": foreign,
-        "schema": graph.schemas[store].digest([node[1] for node in graph.nodes if node[0] == store]),
+        "schema": graph.digest(store),
     }
 
 
@@ -136,14 +136,13 @@ def digest(plan: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
 
 
-def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str]:
+def changes(graph: Graph, plan: Mapping[str, Any], frozen: Frozen | None, holding: Holding) -> list[str]:
     """Why a run must stop and ask (R29): new contested rows, a changed schema or map. Fewer contested rows are no reason."""
     store = plan["store"]
     reasons = []
-    tables = [node[1] for node in graph.nodes if node[0] == store]
-    if plan["schema"] != graph.schemas[store].digest(tables):
+    if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
-    known = read(graph, plan).known
+    known = frozen.known if frozen else {}
     for node, groups in holding.in_store(store).items():
         new = sum(m.count for values, m in groups.items() if m.contested and not known.get(node, {}).get(values))
         if new:

@@ -38,6 +38,7 @@ FETCH = 2_000  # rows fetched at a time
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 120  # below the workers' lease
 LOCK_SECONDS = 10
+SHOWN = 400  # characters of a sampled value
 
 
 class Dialect:
@@ -95,6 +96,21 @@ class Dialect:
 
     def parameter(self, name: str, column: Column) -> str:
         return f":{name}"
+
+    def beginning(self, expression: str, column: Column) -> str:
+        """The first characters of a column's text, so that a sample of long texts stays small."""
+        return f"substr({expression}, 1, {SHOWN})"
+
+    def sample(self, table: Table, selected: str, limit: int) -> str:
+        """A statement for some rows of a table, cheap however large it is: half of them the oldest, half the newest."""
+        some = f"SELECT {selected} FROM {self.table(table)} t"
+        if not table.primary_key:
+            return f"{some} LIMIT {limit}"
+        ends = []
+        for end, direction in (("a", "ASC"), ("z", "DESC")):
+            order = ", ".join(f"t.{self.name(column)} {direction}" for column in table.primary_key)
+            ends.append(f"SELECT * FROM ({some} ORDER BY {order} LIMIT {max(limit // 2, 1)}) {end}")
+        return " UNION ALL ".join(ends)
 
     def delete(self, table: str, values: str, on: Sequence[tuple[str, str]], where: str) -> str:
         return f"DELETE FROM {table} WHERE {_within(on, values)}{where}"
@@ -273,7 +289,7 @@ class SqlSession:
             f"SELECT v.k0{selected}, count(*) FROM {source} {self.dialect.straight} "
             f"{self.dialect.table(self.tables[table])} t WHERE {on} GROUP BY v.k0{grouped}"
         )
-        for row in self.stream(sql, parameters):
+        for row in self.execute(sql, parameters):  # what comes back is remembered anyway: groups, not rows
             yield int(row[0]), tuple(row[1:-1]), int(row[-1])
 
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
@@ -369,6 +385,15 @@ class SqlSession:
         sql = f"SELECT {', '.join(counts)} FROM {self.dialect.table(self.tables[table])} t"
         row = self.execute(sql, {"pattern": pattern}).one()
         return {name: int(count) for name, count in zip(columns, row, strict=True) if count}
+
+    def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
+        selected = []
+        for number, name in enumerate(columns):
+            column = self.tables[table].columns[name]
+            expression = f"t.{self.dialect.name(name)}"
+            whole = column.family in ("int", "decimal", "uuid")
+            selected.append(f"{expression if whole else self.dialect.beginning(expression, column)} AS s{number}")
+        return [tuple(row) for row in self.execute(self.dialect.sample(self.tables[table], ", ".join(selected), int(limit)))]
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
