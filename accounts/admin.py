@@ -102,7 +102,7 @@ class StaffAdmin(DeskAdmin):
 
     def invite_view(self, request: HttpRequest) -> HttpResponse:
         refuse_unless(request, "staff.manage")
-        form = InviteForm(request.POST or None)
+        form = InviteForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             staff, invitation = business.invite_staff(
                 email=form.cleaned_data["email"],
@@ -135,7 +135,9 @@ class StaffAdmin(DeskAdmin):
             raise Http404
         if staff.pk == request.user.pk:
             raise PermissionDenied
-        form = step.form(request.POST or None, initial={"roles": [group.name for group in staff.groups.all()]})
+        form = step.form(
+            request.POST if request.method == "POST" else None, initial={"roles": [group.name for group in staff.groups.all()]}
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 invitation = step.perform(staff, request.user, form.cleaned_data)

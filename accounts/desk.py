@@ -76,7 +76,7 @@ class DeskAdmin(_ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Only the filters on offer: Django would let an address bar ask `?password__startswith=…` of any own field."""
-        declared = {item for item in self.list_filter if isinstance(item, str)}
+        declared = {item if isinstance(item, str) else getattr(item, "parameter_name", "") for item in self.list_filter}
         return lookup.removesuffix("__exact").removesuffix("__isnull") in declared
 
     def get_urls(self) -> list[URLPattern]:

@@ -131,7 +131,7 @@ class StaffSite(AdminSite):
         device = device_to_confirm(request.user) if _may_enrol(request) else None  # type: ignore[arg-type]
         if device is None:
             return redirect("admin:login")
-        form = EnrolForm(request.user, request.POST or None, label_suffix="")  # type: ignore[arg-type]
+        form = EnrolForm(request.user, request.POST if request.method == "POST" else None, label_suffix="")  # type: ignore[arg-type]
         if request.method == "POST" and form.is_valid():
             confirmed = enrol_staff(
                 staff=request.user,  # type: ignore[arg-type]

@@ -121,7 +121,7 @@ class CaseDesk(Queue):
         if not chosen.possible(standing, target):
             self._say_why_not(request, chosen, standing)
             return redirect(self.url("change", object_id))
-        form = chosen.form(request.POST or None, standing=standing)
+        form = chosen.form(request.POST if request.method == "POST" else None, standing=standing)
         if request.method == "POST" and form.is_valid():
             answer = self._take(request, chosen, standing, form, target)
             if answer is not None:
@@ -195,7 +195,7 @@ class CaseDesk(Queue):
     def find_view(self, request: HttpRequest) -> HttpResponse:
         """What is looked for comes by POST and goes nowhere else: no address, no log, no message repeats it."""
         refuse_unless(request, "request.search")
-        form = FindForm(request.POST or None)
+        form = FindForm(request.POST if request.method == "POST" else None)
         if request.method != "POST":
             return redirect(self.url("changelist"))
         if not form.is_valid():
@@ -212,7 +212,7 @@ class CaseDesk(Queue):
 
     def enter_view(self, request: HttpRequest) -> HttpResponse:
         refuse_unless(request, "request.enter")
-        form = EnterForm(request.POST or None)
+        form = EnterForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             user: Any = request.user
             try:

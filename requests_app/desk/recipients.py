@@ -102,7 +102,7 @@ class RecipientAdmin(DeskAdmin):
 
     def _edit(self, request: HttpRequest, form_class: type[RecipientForm], recipient: Recipient, title: Any) -> HttpResponse:
         refuse_unless(request, "recipient.change")
-        form = form_class(request.POST or None, instance=recipient)
+        form = form_class(request.POST if request.method == "POST" else None, instance=recipient)
         if request.method == "POST" and form.is_valid():
             user: Any = request.user
             save_recipient(recipient=form.save(commit=False), acting_user=user, changed=form.changed_data, now=timezone.now())

@@ -36,13 +36,16 @@ class Command(BaseCommand):
             validate_email(email)
         except ValidationError:
             raise CommandError("EMAIL is no e-mail address: it has one @ with something on either side.") from None
+        host = site or settings.INSYN_PUBLIC_URL
+        if not settings.DEMO and not host:
+            raise CommandError("Say where the desk is reached: give --site https://… or set INSYN_PUBLIC_URL.")
         staff, invitation = invite_staff(email=email, roles=roles, name=name, actor=OPERATOR, now=timezone.now())
         if invitation is None:
             self.stdout.write(f"Enrolled already, so no invitation was made. Roles now: {', '.join(sorted(set(roles)))}.")
         elif settings.DEMO:
             self._print(staff, invitation)
         else:
-            self._send(invitation, site)
+            self._send(invitation, host)
 
     def _print(self, staff: Staff, invitation: Invitation) -> None:
         self.stdout.write(f"Sign in at {reverse('admin:login')} with")
@@ -51,10 +54,9 @@ class Command(BaseCommand):
         self.stdout.write(f"  code            {invitation.code}")
         self.stdout.write("Both work once. The next page asks for a password of your own and sets up an authenticator app.")
 
-    def _send(self, invitation: Invitation, site: str) -> None:
-        host = site.rstrip("/") or f"https://{settings.ALLOWED_HOSTS[0]}"
+    def _send(self, invitation: Invitation, host: str) -> None:
         try:
-            send_invitation(invitation, sign_in_url=host + reverse("admin:login"))
+            send_invitation(invitation, sign_in_url=host.rstrip("/") + reverse("admin:login"))
         except DeliveryFailed as error:
             raise CommandError(
                 f"The account is there, but the invitation did not leave: {error}. Then run this command again."
