@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from privacy.maps import dataset_of
+from privacy.models import DatasetVersion
 from requests_app.models import LIFT, Right, RightsRequest, RunState, StoreRun
+
+Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -23,34 +27,50 @@ class StoreAnswer:
 def human_answers(request: RightsRequest) -> list[StoreAnswer]:
     """One answer per store in the active language, by name; a store that was not asked has none."""
     runs = StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store").defer("plan")
-    return [StoreAnswer(run.store.name or run.store.key, tuple(_lines(run))) for run in runs.order_by("store__key")]
+    runs = runs.order_by("store__key")
+    labels = _labels(run.store_id for run in runs)
+    return [StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, labels.get(run.store_id, {})))) for run in runs]
 
 
-def _lines(run: StoreRun) -> Iterator[str]:
+def _labels(stores: Iterable[int]) -> dict[int, Labels]:
+    """{store: {collection: its name in the active language}}, as far as the current data maps give one."""
+    language = (get_language() or "sv")[:2]
+    versions = DatasetVersion.objects.filter(store__in=list(stores), is_current=True)
+    return {
+        version.store_id: {
+            name: item.label[language] for name, item in dataset_of(version).collections.items() if language in item.label
+        }
+        for version in versions
+    }
+
+
+def _lines(run: StoreRun, labels: Labels) -> Iterator[str]:
     if run.state == RunState.LOCATING or (run.state == RunState.FAILED and run.located_at is None):
         yield _("We are looking for your data here.")
     elif run.finding == {}:
         yield _("Nothing about you was found here.")
     elif run.state == RunState.DONE:
-        yield from _done(run)
+        yield from _done(run, labels)
     elif run.state == RunState.BLOCKED:
         yield _("A member of staff is looking into this part.")
     elif run.state == RunState.READY:
-        yield from _found(run.finding or {})
+        yield from _found(run.finding or {}, labels)
     else:
         yield _("This part is being carried out.")
 
 
-def _found(finding: Mapping[str, Any]) -> Iterator[str]:
+def _found(finding: Mapping[str, Any], labels: Labels) -> Iterator[str]:
     for name, counts in finding.items():
         rows = counts.get("rows", 0) - counts.get("contested", 0)
         if rows > 0:
-            yield _named(name, ngettext("%(count)d record about you", "%(count)d records about you", rows) % {"count": rows})
+            yield _named(
+                labels, name, ngettext("%(count)d record about you", "%(count)d records about you", rows) % {"count": rows}
+            )
 
 
-def _done(run: StoreRun) -> Iterator[str]:
+def _done(run: StoreRun, labels: Labels) -> Iterator[str]:
     collections = (run.report or {}).get("collections", {})
-    lines = [line for name, counts in collections.items() for line in _collection(run.right, name, counts)]
+    lines = [line for name, counts in collections.items() for line in _collection(run.right, labels, name, counts)]
     yield from lines or [_done_without_details(run.right)]
 
 
@@ -116,14 +136,14 @@ COUNTED: dict[str, dict[str, Say]] = {
 }
 
 
-def _collection(right: str, name: str, counts: Mapping[str, Any]) -> Iterator[str]:
+def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]) -> Iterator[str]:
     for key, say in COUNTED[right].items():
         count = counts.get(key)
         if isinstance(count, int) and count > 0:
-            yield _named(name, say(count) % {"count": count})
+            yield _named(labels, name, say(count) % {"count": count})
     kept = counts.get("kept")
     for rule in kept if isinstance(kept, list) else ():
-        yield _named(name, _kept(rule))
+        yield _named(labels, name, _kept(rule))
 
 
 def _kept(kept: Mapping[str, Any]) -> str:
@@ -133,5 +153,5 @@ def _kept(kept: Mapping[str, Any]) -> str:
     return _("kept, and we will tell you until when: %(basis)s") % {"basis": kept["basis"]}
 
 
-def _named(collection: str, words: str) -> str:
-    return f"{collection.replace('_', ' ').capitalize()}: {words}"
+def _named(labels: Labels, collection: str, words: str) -> str:
+    return f"{labels.get(collection) or collection.replace('_', ' ').capitalize()}: {words}"

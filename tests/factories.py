@@ -41,7 +41,13 @@ def make_store(key: str | None = None, *, version: int = 1, **columns: Any) -> S
     key = key or f"store{next(_numbers)}"
     store = Store.objects.create(**{"key": key, "name": key.capitalize(), "url": "env:NO_DATABASE", **columns})
     DatasetVersion.objects.create(
-        store=store, version=version, fides_key=key, digest="0" * 64, source="dataset: []", loaded_at=NOW, loaded_by="test"
+        store=store,
+        version=version,
+        fides_key=key,
+        digest="0" * 64,
+        source=f"dataset: [{{fides_key: {key}, name: {key}, collections: []}}]",
+        loaded_at=NOW,
+        loaded_by="test",
     )
     return store
 

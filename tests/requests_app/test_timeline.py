@@ -150,10 +150,23 @@ def test_every_state_has_words_and_none_tells_of_errors(columns, line):
     assert answer(**columns) == [StoreAnswer("Invoicing", (line,))]
 
 
+def test_collections_are_called_as_the_data_map_calls_them():
+    request = make_request(now=NOW)
+    store = make_store("billing")
+    collection = "{name: invoice_line, fields: [], meta: {}}"
+    labels = "{privacy: {collections: {invoice_line: {label: {sv: Fakturarader, en: Lines of invoices}}}}}"
+    source = f"dataset: [{{fides_key: billing, name: billing, meta: {labels}, collections: [{collection}]}}]"
+    store.versions.update(source=source)
+    StoreRun.objects.create(request=request, store=store, right="erasure", subject="x", located_at=NOW, **report(deleted=1))
+    assert human_answers(request)[0].lines == ("Lines of invoices: 1 record erased",)
+    with override("sv"):
+        assert human_answers(request)[0].lines[0].startswith("Fakturarader: ")
+
+
 def test_it_takes_few_queries(django_assert_max_num_queries):
     for number in range(5):
         make_store(f"store-{number}")
     request = make_request(now=NOW + timedelta(days=1))
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         human_answers(request)
         timeline(request)
