@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from privacy import ledger
 from privacy.crypto import keyed_hash
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
@@ -28,9 +29,9 @@ def execute(
 ) -> dict[str, RunOutcome]:
     """Carry out `right` in one store; answers {case: RunOutcome}.
 
-    Rights: "rectification", "restriction", "lift", "erasure", "objection". Idempotent: the same items again give the same end and
-    a true report. `heartbeat` is called between statements. Raises StoreUnavailable (nothing of this batch was done, or it is safe
-    to repeat), UnknownStore, and StoreRefused where the store refused one of the batch.
+    Rights: "rectification", "restriction", "lift", "erasure", "objection". Idempotent: the same items again give the same end
+    and a true report. `heartbeat` is called between statements. Raises StoreUnavailable (nothing of this batch was done, or it
+    is safe to repeat), UnknownStore, and StoreRefused where the store refused one of the batch.
     """
     maps = open_maps(only=[store_key])
     if store_key not in maps.versions:
@@ -50,17 +51,16 @@ def execute(
 
 
 def _erase(maps: Maps, key: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
-    from privacy import ledger
-
     jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
     reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=timezone.localdate(now), heartbeat=heartbeat)
+    done = [item for item, report in zip(items, reports, strict=True) if not report.blocked]
+    ledger.record_many([(item.case, ledger_entries(maps.graph, key, item)) for item in done], store_key=key, now=now)
     outcomes = {}
     for item, report in zip(items, reports, strict=True):
         body = {"collections": report.collections}
         if report.blocked:
             outcomes[item.case] = RunOutcome("blocked", body, report.blocked)
             continue
-        ledger.record(case=item.case, store_key=key, entries=ledger_entries(maps.graph, key, item), now=now)
         if report.contested:
             left = ", ".join(sorted(n for n, c in report.collections.items() if c["undecided_contested"]))
             outcomes[item.case] = RunOutcome("blocked", body, f"contested rows of {left} were left as they are; decide on them")

@@ -69,7 +69,7 @@ def _write(
         held, parts = [], []
         counts: dict[str, dict[str, dict[str, int]]] = {}
         problems: dict[str, str] = {}
-        for key, plan in sorted(plans.items()):
+        for key, plan in ((key, plans[key]) for key in maps.graph.suppliers_first if key in plans):
             session = stack.enter_context(maps.stores[key].read())
             subject = subject_of(maps.graph, identities, plan, answers.get(key, {}))
             (holding,) = locate(maps.graph, {key: session}, [subject], heartbeat=heartbeat)
@@ -110,8 +110,11 @@ def _parts(
     graph = maps.graph
     dataset = graph.datasets[key]
     others = {node: sum(groups.values()) for node, groups in holding.others.items() if node[0] == key}
-    for node in sorted({*holding.in_store(key), *others}):
-        collection = graph.collection(node)
+    shown = {*holding.in_store(key), *others}
+    for collection in dataset.collections.values():
+        node = (key, collection.name)
+        if node not in shown:
+            continue
         columns = [c for c in collection_words.columns(collection) if _wanted(dataset, collection, c, portability, options)]
         full, redacted, withheld = _sorted_out(holding, node, answers)
         counts[node[1]] = {

@@ -214,7 +214,8 @@ def _carry_out(asked: Asked, people: Sequence[Person], answers: list[_Answer], p
     by_store: dict[str, list[tuple[int, OperatorRun]]] = {}
     for number, run in runs:
         by_store.setdefault(run.store.key, []).append((number, run))
-    for store in _suppliers_last(by_store):
+    # A store from which links lead into others goes after them (R19).
+    for store in (key for key in reversed(open_maps(only=()).graph.suppliers_first) if key in by_store):
         progress(f"{store} …")
         _one_store(asked, store, by_store[store], answers)
     if asked.action == "erase":
@@ -293,19 +294,6 @@ def _options(asked: Asked, store: Store, person: Person, counts: Mapping[str, An
 def _who(asked: Asked, person: Person, action: str | None = None) -> str:
     spelled = sorted(f"{i.kind}={canonical(i.kind, i.value)}" for i in person.identities)
     return keyed_hash("\n".join([action or asked.action, *spelled]), purpose="operator")[1]
-
-
-def _suppliers_last(stores: Mapping[str, Any]) -> list[str]:
-    """A store from which links lead into others goes after them (R19)."""
-    graph = open_maps(only=()).graph
-    feeds = {key: {link.child[0] for link in graph.links if link.parent[0] == key != link.child[0]} for key in stores}
-    order: list[str] = []
-    left = set(stores)
-    while left:
-        free = sorted(key for key in left if not feeds[key] & (left - {key})) or sorted(left)[:1]
-        order += free
-        left -= set(free)
-    return order
 
 
 def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]], answers: list[_Answer]) -> None:

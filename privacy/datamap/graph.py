@@ -126,6 +126,18 @@ class Graph:
         return {node: tuple(columns) for node, columns in found.items()}
 
     @cached_property
+    def suppliers_first(self) -> tuple[str, ...]:
+        """Store keys, those that lead into others before these (R19 acts in the opposite order)."""
+        feeds = {key: {link.child[0] for link in self.links if link.parent[0] == key != link.child[0]} for key in self.datasets}
+        order: list[str] = []
+        left = set(self.datasets)
+        while left:
+            last = sorted(key for key in left if not feeds[key] & (left - {key})) or sorted(left)[:1]
+            order = last + order
+            left -= set(last)
+        return tuple(order)
+
+    @cached_property
     def links_from(self) -> Mapping[Node, tuple[tuple[Link, bool], ...]]:
         """{node: (link, whether it is walked from parent to child)} of what may be walked from a node."""
         found: dict[Node, list[tuple[Link, bool]]] = {}

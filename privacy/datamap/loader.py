@@ -87,7 +87,10 @@ def _parse_dataset(raw: Any, where: str) -> Dataset:
         raise DataMapError([f"{where}: `collections` and `fields` are lists of mappings, each with a `name`"]) from None
     _reject_doubles(raw, where)
     warnings = [f"{where}: {text}" for text in (*_unknown_keys(raw), *_unknown_categories(raw))]
-    collections = {item.name: _collection(parsed, item, warnings, where) for item in parsed.collections}
+    # fideslang sorts by name; people read a form in the order its author wrote it.
+    by_name = {item.name: item for item in parsed.collections}
+    ordered = [(by_name[c["name"]], [f["name"] for f in c.get("fields", ())]) for c in raw["collections"]]
+    collections = {item.name: _collection(parsed, item, order, warnings, where) for item, order in ordered}
     namespace = (parsed.fides_meta.namespace if parsed.fides_meta else None) or {}
     dataset = Dataset(
         key=parsed.fides_key,
@@ -101,9 +104,13 @@ def _parse_dataset(raw: Any, where: str) -> Dataset:
     return read_extension(dataset, privacy, where) if privacy is not None else dataset
 
 
-def _collection(dataset: FidesDataset, item: DatasetCollection, warnings: list[str], where: str) -> Collection:
+def _collection(
+    dataset: FidesDataset, item: DatasetCollection, order: list[str], warnings: list[str], where: str
+) -> Collection:
     inherited = (*(dataset.data_categories or ()), *(item.data_categories or ()))
-    fields = {f.name: _field(f, inherited, dataset.fides_key, warnings, f"{where}: {item.name}.{f.name}") for f in item.fields}
+    by_name = {f.name: f for f in item.fields}
+    key = dataset.fides_key
+    fields = {name: _field(by_name[name], inherited, key, warnings, f"{where}: {item.name}.{name}") for name in order}
     skip = bool(item.fides_meta and item.fides_meta.skip_processing)
     return Collection(name=item.name, fields=fields, description=item.description or "", skip=skip)
 
