@@ -51,11 +51,15 @@ def execute(
 
 
 def _erase(maps: Maps, key: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
+    version = maps.versions[key].version
+    stale = {item.case for item in items if item.plan["map_version"] != version}
+    outdated = RunOutcome("blocked", reason="the data map changed since the plan was made; look for the data again")
+    items = [item for item in items if item.case not in stale]
     jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
     reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=timezone.localdate(now), heartbeat=heartbeat)
     done = [item for item, report in zip(items, reports, strict=True) if not report.blocked]
     ledger.record_many([(item.case, ledger_entries(maps.graph, key, item)) for item in done], store_key=key, now=now)
-    outcomes = {}
+    outcomes = dict.fromkeys(stale, outdated)
     for item, report in zip(items, reports, strict=True):
         body = {"collections": report.collections}
         if report.blocked:

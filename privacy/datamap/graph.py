@@ -173,6 +173,7 @@ def build(datasets: Mapping[str, Dataset], schemas: Mapping[str, Schema], *, che
     graph = replace(graph, pointers=tuple(_pointers(graph)))
     if check:
         problems += _unreached(graph)
+        problems += _unusable_keys(graph)
         problems += _unlinked_starts(graph)
         if problems:
             raise DataMapError(problems)
@@ -490,6 +491,15 @@ def _unreached(graph: Graph) -> Iterator[str]:
                 f"{graph.datasets[store].key}: collection `{name}`: holds personal data ({', '.join(personal[:3])}) that no "
                 f"identity and no link reaches; add a reference or an identity, or check a reference's direction"
             )
+
+
+def _unusable_keys(graph: Graph) -> Iterator[str]:
+    """Links and identities are compared by equality, which lists and documents do not offer on every database."""
+    for node, names in graph.group_columns.items():
+        for name in names:
+            if graph.column(node, name).family in ("json", "array"):
+                key = graph.datasets[node[0]].key
+                yield f"{key}: {node[1]}.{name}: a JSON or array column cannot carry a link, an identity or a keep rule's start"
 
 
 def _unlinked_starts(graph: Graph) -> Iterator[str]:
