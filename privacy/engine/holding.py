@@ -6,7 +6,7 @@ Rows are judged by nothing else, so a group is judged once, however many rows it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from privacy.stores.base import NO_MATCH, Values
 from privacy.stores.values import convert
 
 ROOT, OWNED, REFERRED = "root", "owned", "referred"
+_ALIKE = ("int", "text", "uuid", "bytes")  # families in which equal keys are equal Python values
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,15 @@ class Holding:
 
 
 class Keys:
-    """Reads link keys out of groups, in the type of the link's parent, so that both ends compare (R12)."""
+    """Reads link keys out of groups, in the type of the link's parent, so that both ends compare (R12).
+
+    A reader is made once per key: where both ends have the same exact type nothing is converted, which is nearly always.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._places: dict[tuple[Node, tuple[str, ...]], tuple[int, ...]] = {}
+        self._readers: dict[tuple[Node, tuple[str, ...], Node, tuple[str, ...]], Callable[[Values], Values | None]] = {}
 
     def places(self, node: Node, columns: tuple[str, ...]) -> tuple[int, ...]:
         known = self._places.get((node, columns))
@@ -84,13 +89,27 @@ class Keys:
 
     def raw(self, node: Node, columns: tuple[str, ...], values: Values) -> Values | None:
         """The key as it stands in the row, or None where a part is NULL."""
-        key = tuple(values[i] for i in self.places(node, columns))
+        places = self.places(node, columns)
+        if len(places) == 1:
+            value = values[places[0]]
+            return None if value is None else (value,)
+        key = tuple(values[i] for i in places)
         return None if None in key else key
 
     def normal(self, node: Node, columns: tuple[str, ...], values: Values, parent: Node, parent_columns: tuple[str, ...]) -> Any:
         """The key in the parent's type, comparable with the keys of every row that points there; None matches nothing."""
-        key = self.raw(node, columns, values)
-        return None if key is None else self.of(key, parent, parent_columns)
+        reader = self._readers.get((node, columns, parent, parent_columns))
+        if reader is None:
+            reader = self._readers[node, columns, parent, parent_columns] = self._reader(node, columns, parent, parent_columns)
+        return reader(values)
+
+    def _reader(
+        self, node: Node, columns: tuple[str, ...], parent: Node, parent_columns: tuple[str, ...]
+    ) -> Callable[[Values], Values | None]:
+        ends = [(self.graph.column(node, a), self.graph.column(parent, b)) for a, b in zip(columns, parent_columns, strict=True)]
+        if all(a.family == b.family and a.family in _ALIKE and b.exact for a, b in ends):
+            return lambda values: self.raw(node, columns, values)
+        return lambda values: None if (key := self.raw(node, columns, values)) is None else self.of(key, parent, parent_columns)
 
     def of(self, key: Values, parent: Node, parent_columns: tuple[str, ...]) -> Any:
         out = []

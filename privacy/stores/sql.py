@@ -7,6 +7,7 @@ they become `StoreUnavailable` or `StoreRefused` with the store's name and the S
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -79,7 +80,7 @@ class Dialect:
         return expression
 
     def folded(self, expression: str, kind: str) -> str:
-        """A superset of the canonical form, computed by the database: equal canonical forms fold equally."""
+        """What `folds` computes in Python, computed by the database of a stored spelling."""
         raise NotImplementedError
 
     def random(self, what: str, column: Column) -> str:
@@ -87,7 +88,11 @@ class Dialect:
         raise NotImplementedError
 
     def odd(self, expression: str, kind: str) -> str:
-        """Whether a stored spelling is none that `candidates` foresees."""
+        """Whether a stored spelling is none that `candidates` is sure to foresee."""
+        raise NotImplementedError
+
+    def distinct(self, source: str, columns: Sequence[Column]) -> str:
+        """The values list without those that are one value in a column's lenient collation: they would count its rows twice."""
         raise NotImplementedError
 
     def matches(self, expression: str, column: Column) -> str:
@@ -119,7 +124,12 @@ class Dialect:
         return f"UPDATE {table} SET {', '.join(assignments)} WHERE {_within(on, values)}{where}"
 
     def bind(self, value: Any, column: Column) -> Any:
+        """A value as a values list takes it."""
         return value
+
+    def written(self, value: Any, column: Column) -> Any:
+        """A value as an assignment takes it."""
+        return self.bind(value, column)
 
 
 class SqlStore:
@@ -167,10 +177,15 @@ class SqlStore:
             yield
         except StoreError:
             raise
-        except sa.exc.DBAPIError as error:
-            raise self.translate(error) from None
         except sa.exc.SQLAlchemyError as error:
-            raise StoreRefused(f"{self.key}: {type(error).__name__}") from None
+            if isinstance(error, sa.exc.DBAPIError):
+                translated = self.translate(error)
+            else:
+                translated = StoreRefused(f"{self.key}: {type(error).__name__}")
+            try:
+                raise translated from None
+            finally:
+                translated.__context__ = None  # `from None` only hides it from those who print
 
     def translate(self, error: sa.exc.DBAPIError) -> StoreError:
         code = error_code(error)
@@ -239,6 +254,8 @@ class SqlSession:
         if not bound or (constant := self._constants(table, constants)) is None:
             return
         source, parameters = self.dialect.values([_TAG, *columns], bound)
+        if not all(column.exact for column in columns):
+            source = self.dialect.distinct(source, [_TAG, *columns])
         on = " AND ".join(f"t.{self.dialect.name(c.name)} = v.k{i}" for i, c in enumerate(columns, 1))
         yield from self._grouped(table, source, f"{on}{constant[0]}", parameters | constant[1], by)
 
@@ -249,13 +266,15 @@ class SqlSession:
         by = list(dict.fromkeys([*by, column]))
         place = by.index(column)
         spellings = [(number, spelling) for number, value in enumerate(wanted) for spelling in candidates(kind, value)]
-        if kind in EMAIL_KINDS | PHONE_KINDS and target.family == "text" and self._free_spelling(table, target, kind):
-            on = f"{self.dialect.folded('t.' + self.dialect.name(column), kind)} = v.k1"
-            spellings = list(dict.fromkeys((number, fold(kind, spelling)) for number, spelling in spellings))
-            bound = self._converted([_TEXT], spellings, tagged=True)
+        name = "t." + self.dialect.name(column)
+        if target.family == "text" and self._free_spelling(table, target, kind):
+            on = f"{self.dialect.folded(self.dialect.exactly(name, target), kind)} = v.k1"
+            bound = self._converted([_TEXT], [(n, fold) for n, spelling in spellings for fold in folds(kind, spelling)], tagged=True)
             source, parameters = self.dialect.values([_TAG, _TEXT], bound)
         else:
-            on = f"t.{self.dialect.name(column)} = v.k1"
+            on = f"{name} = v.k1"
+            if not target.exact:
+                on += f" AND {self.dialect.exactly(name, target)} = {self.dialect.exactly('v.k1', target)}"
             bound = self._converted([target], spellings, tagged=True)
             source, parameters = self.dialect.values([_TAG, target], bound)
         if not bound:
@@ -336,7 +355,7 @@ class SqlSession:
                 parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.random(assignment.random, column)}")
             else:
                 parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.parameter(f's{number}', column)}")
-                values[f"s{number}"] = None if assignment.value is None else self.dialect.bind(assignment.value, column)
+                values[f"s{number}"] = None if assignment.value is None else self.dialect.written(assignment.value, column)
         total = 0
         for source, on, where, parameters in self._sources(groups, self.dialect.target):
             sql = self.dialect.update(self.dialect.table(table), parts, source, on, where)
@@ -412,7 +431,7 @@ class SqlSession:
             where = "".join(
                 f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null
             )
-            source, parameters = self.dialect.values(columns or [_TAG], bound or [(0,)])
+            source, parameters = self.dialect.values(columns or [_TAG], bound if given else [(0,)])
             on = [(prefix + self.dialect.name(c.name), f"v.k{i}") for i, c in enumerate(columns)]
             # Where a collation is lenient the index finds a superset and this tells the spellings apart.
             on += [
@@ -424,14 +443,24 @@ class SqlSession:
 
     def _converted(self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False) -> list[Values]:
         """Rows in the types of `columns`; rows with a part that is NULL or does not convert match nothing and fall out."""
+        rows = list(rows)
         skip = 1 if tagged else 0
+        if rows and all(self._ready(column, [row[i] for row in rows]) for i, column in enumerate(columns, skip)):
+            return rows
         out = []
         for row in rows:
             values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
             if not any(value is NO_MATCH for value in values):
                 bound = tuple(self.dialect.bind(value, column) for value, column in zip(values, columns, strict=True))
                 out.append((*row[:skip], *bound))
-        return out
+        return list(dict.fromkeys(out))  # '7' and 7 are one key of a number
+
+    @staticmethod
+    def _ready(column: Column, values: Sequence[Any]) -> bool:
+        """Whether all values are in the column's type already: integers within its range, the common case of a key."""
+        if column.family != "int" or set(map(type, values)) != {int}:
+            return False
+        return -(2**column.bits) <= min(values) and max(values) < 2**column.bits
 
     def _constants(self, table: str, constants: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
         sql, parameters = "", {}
@@ -486,6 +515,7 @@ def candidates(kind: str, value: str) -> list[str]:
         import phonenumbers
 
         number = phonenumbers.parse(value, None)
+        national = phonenumbers.national_significant_number(number)
         formats = phonenumbers.PhoneNumberFormat
         for style in (formats.INTERNATIONAL, formats.NATIONAL, formats.RFC3966):
             text = phonenumbers.format_number(number, style)
@@ -495,15 +525,27 @@ def candidates(kind: str, value: str) -> list[str]:
                 "".join(ch for ch in text if ch.isdigit() or ch == "+"),
                 text.replace(" ", ""),
             ]
-        spelled += [value[1:], "00" + value[1:]]
+        spelled += [value[1:], "00" + value[1:], f"+{number.country_code}0{national}"]
     return list(dict.fromkeys(spelled))
 
 
-def fold(kind: str, value: str) -> str:
-    """In Python what `Dialect.folded` computes in the database."""
-    if kind in EMAIL_KINDS:
-        return value.strip().lower()
-    return "".join(ch for ch in value if ch.isdigit())[-8:]
+ODD = "¤"  # before the fold of a spelling that is not plain, so that it never equals a plain one's
+PLAIN, KEPT = "[!-~]*", "[^0-9@._+-]"  # regular expressions that PostgreSQL, MariaDB, MySQL and Python read alike
+PLAIN_PHONE, NO_DIGIT = "[0-9+() ./-]*", "[^0-9]"
+
+
+def folds(kind: str, value: str) -> list[str]:
+    """Under which keys a database may hold any spelling of a canonical identity: what `Dialect.folded` makes of it is one of them.
+
+    A database folds case its own way, so only ASCII is left to it. Of any other spelling the key is what neither case folding nor
+    normalisation can touch, and the exact comparison follows. The telephone's end is the same in every way of writing it.
+    """
+    if kind in PHONE_KINDS:
+        return [re.sub(NO_DIGIT, "", value)[-8:], ODD]
+    odd = ODD + re.sub(KEPT, "", value)
+    if not re.fullmatch(PLAIN, value):
+        return [odd]
+    return [value.lower() if kind in EMAIL_KINDS else value, odd]
 
 
 def dump(rows: Sequence[Values]) -> str:
