@@ -121,6 +121,7 @@ class Desk:
         return self.browsers[name]
 
     def code(self, name, *, steps=0):
+        self.person(name)
         self.devices[name].refresh_from_db()
         return code_of(self.devices[name], steps=steps)
 

@@ -159,7 +159,9 @@ def find(desk, wanted, who="alice", **more):
     return desk.browser(who).post(FIND, {"wanted": wanted}, **more)
 
 
-@pytest.mark.parametrize("shape", [str, str.lower, lambda reference: reference.replace("-", ""), lambda reference: f"  {reference} "])
+@pytest.mark.parametrize(
+    "shape", [str, str.lower, lambda reference: reference.replace("-", ""), lambda reference: f"  {reference} "]
+)
 def test_a_reference_leads_to_its_case(desk, shape):
     case = make_case()
     assert find(desk, shape(case.reference))["Location"] == reverse("admin:requests_app_rightsrequest_change", args=[case.pk])
@@ -226,11 +228,21 @@ def test_each_figure_counts_what_its_link_lists(desk):
     proposed = make_case("erasure")
     cases.propose_erasure(request=proposed, acting_user=desk.person("alice"), reason="", now=timezone.now())
     found = figures(desk, "bea")
-    assert {"Need me", "Wait for my approval", "Overdue", "Due within 7 days", "Wait for proof of identity", "Stopped in a store"} <= set(found)
+    assert {
+        "Need me",
+        "Wait for my approval",
+        "Overdue",
+        "Due within 7 days",
+        "Wait for proof of identity",
+        "Stopped in a store",
+    } <= set(found)
     for figure in found.values():
         answer = desk.browser("bea").get(figure.url)
         assert answer.context["cl"].result_count == figure.count, figure.label
-    assert all(found[label].count == 1 for label in ("Overdue", "Wait for my approval", "Stopped in a store", "Wait for proof of identity"))
+    assert all(
+        found[label].count == 1
+        for label in ("Overdue", "Wait for my approval", "Stopped in a store", "Wait for proof of identity")
+    )
 
 
 def test_a_role_sees_figures_of_its_own_work(desk):
