@@ -148,6 +148,8 @@ def test_children_of_a_killed_launcher_are_ended(tmp_path):
     stranger = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     try:
         (tmp_path / "children.json").write_text(json.dumps({"web": orphan.pid, "worker": stranger.pid}))
+        while not (embedded.command_line(orphan.pid) and embedded.command_line(stranger.pid)):
+            time.sleep(0.01)  # a process that is just beginning has none yet
         demo._end_orphans(tmp_path)
         assert orphan.wait(timeout=10) == -signal.SIGKILL
         assert stranger.poll() is None
