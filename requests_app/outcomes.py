@@ -10,6 +10,7 @@ from django.db import transaction
 
 from privacy import audit
 from privacy.actions import RunOutcome
+from privacy.audit_payload import looks_personal
 from privacy.models import Restriction
 from requests_app.backoff import backoff
 from requests_app.closing import settle
@@ -92,6 +93,6 @@ def _payload(run: StoreRun) -> dict[str, Any]:
             name: {key: value for key, value in counts.items() if isinstance(value, int)}
             for name, counts in (run.report or {}).get("collections", {}).items()
         }
-    elif run.error:
+    elif run.error and not looks_personal(run.error):
         payload["error"] = run.error
     return payload
