@@ -127,6 +127,9 @@ class Session(Protocol):
     def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
         """Rows per column whose text matches a regular expression, in one pass over the table."""
 
+    def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
+        """At most about `limit` rows from different parts of a table, long texts cut short; cheap however large it is."""
+
 
 @dataclass(frozen=True)
 class Assignment:

@@ -10,9 +10,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import LOCK_SECONDS, STATEMENT_SECONDS, Dialect, dump
+from privacy.stores.sql import (
+    LOCK_SECONDS,
+    NOT_DIGIT,
+    NOT_E164,
+    NOT_KEPT,
+    NOT_PLAIN,
+    NOT_PLAIN_PHONE,
+    ODD,
+    STATEMENT_SECONDS,
+    Dialect,
+    dump,
+)
 
 DRIVER = "mysql+pymysql"
 OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
@@ -143,7 +154,11 @@ class MySqlDialect(Dialect):
 
     def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
         parts = ", ".join(f"k{i} {self._json_type(column)} PATH '$[{i}]'" for i, column in enumerate(columns))
-        return f"JSON_TABLE(:v, '$[*]' COLUMNS ({parts})) AS v", {"v": dump(rows)}
+        source = f"JSON_TABLE(:v, '$[*]' COLUMNS ({parts})) AS v"
+        if any(column.family == "bytes" for column in columns):  # JSON holds them in hexadecimal
+            plain = ", ".join(f"UNHEX(k{i}) AS k{i}" if c.family == "bytes" else f"k{i}" for i, c in enumerate(columns))
+            source = f"(SELECT {plain} FROM {source}) AS v"
+        return source, {"v": dump(rows)}
 
     def _json_type(self, column: Column) -> str:
         if column.family == "int":
@@ -161,21 +176,31 @@ class MySqlDialect(Dialect):
             return value.hex()
         return str(value) if isinstance(value, Decimal) or column.family not in ("int", "float", "bool") else value
 
+    def written(self, value: Any, column: Column) -> Any:
+        return value if isinstance(value, bytes) else self.bind(value, column)
+
     def exactly(self, expression: str, column: Column) -> str:
         if column.exact:
             return expression
         nopad = "utf8mb4_nopad_bin" if getattr(self.engine.dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
         return f"CONVERT({expression} USING utf8mb4) COLLATE {nopad}"
 
+    def distinct(self, source: str, columns: Sequence[Column]) -> str:
+        # JSON_TABLE gave every column the collation of the one it is compared with.
+        return f"(SELECT DISTINCT {', '.join(f'k{i}' for i in range(len(columns)))} FROM {source}) AS v"
+
     def folded(self, expression: str, kind: str) -> str:
-        if kind in EMAIL_KINDS:
-            return f"LOWER(TRIM({expression}))"
-        return f"RIGHT(REGEXP_REPLACE({expression}, '[^0-9]', ''), 8)"
+        if kind in PHONE_KINDS:
+            plain = f"RIGHT(REGEXP_REPLACE({expression}, '{NOT_DIGIT}', ''), 8)"
+            return f"IF({expression} REGEXP '{NOT_PLAIN_PHONE}', '{ODD}', {plain})"
+        plain = f"LOWER({expression})" if kind in EMAIL_KINDS else expression
+        odd = f"CONCAT('{ODD}', REGEXP_REPLACE({expression}, '{NOT_KEPT}', ''))"
+        return f"IF({expression} REGEXP '{NOT_PLAIN}', {odd}, {plain})"
 
     def odd(self, expression: str, kind: str) -> str:
-        if kind in EMAIL_KINDS:
-            return f"{expression} <> LOWER(TRIM({expression}))"
-        return f"{expression} NOT REGEXP '^[+][0-9]+$'"
+        if kind in PHONE_KINDS:
+            return f"{expression} REGEXP '{NOT_E164}'"
+        return f"{expression} REGEXP '{NOT_PLAIN}'" + (f" OR {expression} <> LOWER({expression})" if kind in EMAIL_KINDS else "")
 
     def matches(self, expression: str, column: Column) -> str:
         return f"CONVERT({expression} USING utf8mb4) REGEXP CONCAT('(?i)', :pattern)"

@@ -8,9 +8,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import LOCK_SECONDS, STATEMENT_SECONDS, Dialect
+from privacy.stores.sql import (
+    LOCK_SECONDS,
+    NOT_DIGIT,
+    NOT_E164,
+    NOT_KEPT,
+    NOT_PLAIN,
+    NOT_PLAIN_PHONE,
+    ODD,
+    STATEMENT_SECONDS,
+    Dialect,
+)
 
 DRIVER = "postgresql+psycopg"
 OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name", "options"}
@@ -167,15 +177,22 @@ class PostgresDialect(Dialect):
     def exactly(self, expression: str, column: Column) -> str:
         return expression if column.exact else f'{expression}\\:\\:text COLLATE "C"'
 
+    def distinct(self, source: str, columns: Sequence[Column]) -> str:
+        kept = ", ".join(f"k{i}" + (f" COLLATE {c.collation} AS k{i}" if c.collation else "") for i, c in enumerate(columns))
+        return f"(SELECT DISTINCT {kept} FROM {source}) AS v"
+
     def folded(self, expression: str, kind: str) -> str:
-        if kind in EMAIL_KINDS:
-            return f"lower(btrim({expression}))"
-        return f"right(regexp_replace({expression}, '[^0-9]', '', 'g'), 8)"
+        if kind in PHONE_KINDS:
+            plain = f"right(regexp_replace({expression}, '{NOT_DIGIT}', '', 'g'), 8)"
+            return f"CASE WHEN {expression} ~ '{NOT_PLAIN_PHONE}' THEN '{ODD}' ELSE {plain} END"
+        plain = f"lower({expression})" if kind in EMAIL_KINDS else expression
+        odd = f"'{ODD}' || regexp_replace({expression}, '{NOT_KEPT}', '', 'g')"
+        return f"CASE WHEN {expression} ~ '{NOT_PLAIN}' THEN {odd} ELSE {plain} END"
 
     def odd(self, expression: str, kind: str) -> str:
-        if kind in EMAIL_KINDS:
-            return f"{expression} <> lower(btrim({expression}))"
-        return f"{expression} !~ '^[+][0-9]+$'"
+        if kind in PHONE_KINDS:
+            return f"{expression} ~ '{NOT_E164}'"
+        return f"{expression} ~ '{NOT_PLAIN}'" + (f" OR {expression} <> lower({expression})" if kind in EMAIL_KINDS else "")
 
     def matches(self, expression: str, column: Column) -> str:
         text = expression if column.family == "text" and column.exact else f"{expression}\\:\\:text"
@@ -183,6 +200,17 @@ class PostgresDialect(Dialect):
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
+
+    def beginning(self, expression: str, column: Column) -> str:
+        return f"left({expression}\\:\\:text, {SHOWN})"
+
+    def sample(self, table: Table, selected: str, limit: int) -> str:
+        # Some blocks from all over the table, as many as hold about four times the rows wanted; all of a small one.
+        own = self.table(table)
+        literal = own.replace("'", "''")
+        share = f"SELECT CASE WHEN reltuples > {limit * 10} THEN {limit * 400} / reltuples ELSE 100 END FROM pg_class"
+        part = f"TABLESAMPLE SYSTEM (({share} WHERE oid = to_regclass('{literal}'))) REPEATABLE (1)"
+        return f"SELECT {selected} FROM {own} t {part} LIMIT {limit}"
 
 
 _PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}

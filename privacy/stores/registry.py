@@ -101,7 +101,7 @@ def _check(key: str, url: sa.URL, allowed: Sequence[str] | set[str], policy: Pol
         hosts.append(extra)
     for host in hosts:
         if host and not host.startswith("/") and not _allowed(host, policy.hosts):
-            raise BadUrl(f"{key}: the host of the URL is not on INSYN_STORE_HOSTS")
+            raise BadUrl(f"{key}: the host of the URL is not on INSYN_STORE_HOST_ALLOWLIST")
     if _identity(url) in {_identity(sa.make_url(own)) for own in policy.forbidden}:
         raise BadUrl(f"{key}: this is the application's own database, which is registered as `insyn` and not by hand")
 

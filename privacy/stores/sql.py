@@ -530,8 +530,9 @@ def candidates(kind: str, value: str) -> list[str]:
 
 
 ODD = "¤"  # before the fold of a spelling that is not plain, so that it never equals a plain one's
-PLAIN, KEPT = "[!-~]*", "[^0-9@._+-]"  # regular expressions that PostgreSQL, MariaDB, MySQL and Python read alike
-PLAIN_PHONE, NO_DIGIT = "[0-9+() ./-]*", "[^0-9]"
+# Regular expressions that PostgreSQL, MariaDB, MySQL and Python read alike (`$` would not do: a last line break passes it).
+NOT_PLAIN, NOT_KEPT = "[^!-~]", "[^0-9@._+-]"
+NOT_PLAIN_PHONE, NOT_DIGIT, NOT_E164 = "[^0-9+() ./-]", "[^0-9]", "[^+0-9]|.[+]|^[^+]"
 
 
 def folds(kind: str, value: str) -> list[str]:
@@ -541,9 +542,9 @@ def folds(kind: str, value: str) -> list[str]:
     normalisation can touch, and the exact comparison follows. The telephone's end is the same in every way of writing it.
     """
     if kind in PHONE_KINDS:
-        return [re.sub(NO_DIGIT, "", value)[-8:], ODD]
-    odd = ODD + re.sub(KEPT, "", value)
-    if not re.fullmatch(PLAIN, value):
+        return [re.sub(NOT_DIGIT, "", value)[-8:], ODD]
+    odd = ODD + re.sub(NOT_KEPT, "", value)
+    if re.search(NOT_PLAIN, value):
         return [odd]
     return [value.lower() if kind in EMAIL_KINDS else value, odd]
 

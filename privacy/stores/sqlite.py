@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import LOCK_SECONDS, Dialect, dump, fold
+from privacy.stores.sql import LOCK_SECONDS, Dialect, dump, folds
 
 DRIVER = "sqlite"
 OPTIONS: set[str] = set()
@@ -81,7 +81,10 @@ class SqliteDialect(Dialect):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
-        parts = ", ".join(f"json_extract(value, '$[{i}]') AS k{i}" for i in range(len(columns)))
+        given = [f"json_extract(value, '$[{i}]')" for i in range(len(columns))]
+        # JSON holds bytes in hexadecimal.
+        typed = [f"insyn_bytes({part})" if c.family == "bytes" else part for part, c in zip(given, columns, strict=True)]
+        parts = ", ".join(f"{part} AS k{i}" for i, part in enumerate(typed))
         return f"(SELECT {parts} FROM json_each(:v)) AS v", {"v": dump(rows)}
 
     def bind(self, value: Any, column: Column) -> Any:
@@ -94,6 +97,13 @@ class SqliteDialect(Dialect):
         if isinstance(value, Decimal):
             return float(value)
         return value if isinstance(value, int | float | str) else value.isoformat() if isinstance(value, date) else str(value)
+
+    def written(self, value: Any, column: Column) -> Any:
+        return value if isinstance(value, bytes) else self.bind(value, column)
+
+    def distinct(self, source: str, columns: Sequence[Column]) -> str:
+        kept = ", ".join(f"k{i}" + (f" COLLATE {c.collation} AS k{i}" if c.collation else "") for i, c in enumerate(columns))
+        return f"(SELECT DISTINCT {kept} FROM {source}) AS v"
 
     def exactly(self, expression: str, column: Column) -> str:
         return expression if column.exact else f"{expression} COLLATE BINARY"
@@ -123,14 +133,19 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
     connection.create_function("insyn_fold", 2, _fold, deterministic=True)
     connection.create_function("insyn_odd", 2, _odd, deterministic=True)
+    connection.create_function("insyn_bytes", 1, _bytes, deterministic=True)
     connection.create_function("insyn_match", 2, _match, deterministic=True)
 
 
 def _fold(kind: str, value: Any) -> str | None:
     try:
-        return None if value is None else fold(kind, canonical(kind, value))
+        return None if value is None else folds(kind, canonical(kind, value))[0]
     except InvalidIdentity:
         return None
+
+
+def _bytes(hexadecimal: str | None) -> bytes | None:
+    return None if hexadecimal is None else bytes.fromhex(hexadecimal)
 
 
 def _match(pattern: str, value: Any) -> int:
@@ -148,7 +163,7 @@ def _column(row: Any, sql: str) -> Column:
     name, spelled, not_null, primary, hidden = row
     kind = str(spelled or "").upper()
     length = re.search(r"\((\d+)\)", kind)
-    lenient = re.search(rf"[\"'`\[]?{re.escape(name)}[\"'`\]]?\s[^,]*COLLATE\s+(NOCASE|RTRIM)", sql, re.IGNORECASE)
+    lenient = re.search(rf"(?<![\w$])[\"'`\[]?{re.escape(name)}[\"'`\]]?\s[^,]*COLLATE\s+(NOCASE|RTRIM)", sql, re.IGNORECASE)
     return Column(
         name=name,
         family=_family(kind),
@@ -157,6 +172,7 @@ def _column(row: Any, sql: str) -> Column:
         length=int(length[1]) if length and _family(kind) == "text" else None,
         generated=hidden in (2, 3),
         exact=not lenient,
+        collation=lenient[1].upper() if lenient else None,
     )
 
 

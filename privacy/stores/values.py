@@ -58,7 +58,8 @@ def _text(value: Any, _column: Column) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    return NO_MATCH if "\x00" in text else text
+    # Half a surrogate pair is no character that a store could hold.
+    return NO_MATCH if "\x00" in text or any("\ud800" <= ch <= "\udfff" for ch in text) else text
 
 
 def _bool(value: Any, _column: Column) -> Any:
