@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import ClassVar
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -26,15 +27,18 @@ CHROMIUM_ARGUMENTS = [
 class Person:
     """Moves through pages by what they say. Whatever a page does wrong on the way is kept in `wrong`."""
 
+    looked_at: ClassVar[set[tuple[str, bool, str]]] = set()  # the long look takes a second: once per kind, language and scripts
+
     def __init__(self, page: Page, url: str, *, language: str, scripts: bool):
         self.page, self.url, self.language, self.scripts = page, url, language, scripts
         self.wrong: list[str] = []
-        self.seen: set[str] = set()
         page.on("console", lambda message: self._mind(message.type, message.text))
         page.on("pageerror", lambda error: self.wrong.append(f"script error: {error}"))
         page.on("response", lambda response: self._mind_response(response))
 
     def _mind(self, kind: str, text: str) -> None:
+        if SHOTS and "inline style" in text:
+            return  # Playwright's own, while it takes a picture
         if "Content Security Policy" in text or (kind == "error" and "Failed to load resource" not in text):
             self.wrong.append(f"console: {text}")
 
@@ -87,9 +91,9 @@ class Person:
             self.wrong.append(f"{kind}: not in {self.language}")
         if self.page.locator("h1").count() != 1:
             self.wrong.append(f"{kind}: {self.page.locator('h1').count()} main headings")
-        if kind in self.seen:
+        if (self.language, self.scripts, kind) in self.looked_at:
             return
-        self.seen.add(kind)
+        self.looked_at.add((self.language, self.scripts, kind))
         self._picture(kind)
         if self.scripts:
             self._mind_width(kind)
