@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from privacy import audit
+from privacy.datamap.drift import compare
 from privacy.datamap.graph import Graph, build
 from privacy.datamap.loader import parse
 from privacy.datamap.model import DataMapError, Dataset
@@ -133,9 +134,8 @@ def _save(
     wanted = {c for c in (on_erasure,) if c and dataset.undecided}
     digest = hashlib.sha256(f"{dataset.digest}:{''.join(wanted)}".encode()).hexdigest()
     current = store.versions.filter(is_current=True).first()
-    tables = list(dataset.collections)
-    if current and current.digest == digest and from_shape(current.shape).digest(tables) == schema.digest(tables):
-        return current  # loading the same again changes nothing
+    if current and current.digest == digest and not compare(dataset.key, dataset, from_shape(current.shape), schema):
+        return current  # loading the same again changes nothing; a changed schema, mapped or not, is accepted by loading
     store.versions.filter(is_current=True).update(is_current=False)
     last = store.versions.order_by("-version").values_list("version", flat=True).first() or 0
     version = DatasetVersion.objects.create(

@@ -18,6 +18,7 @@ from privacy.stores.sql import (
     NOT_PLAIN,
     NOT_PLAIN_PHONE,
     ODD,
+    SHOWN,
     STATEMENT_SECONDS,
     Dialect,
 )
