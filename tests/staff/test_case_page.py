@@ -1,4 +1,4 @@
-"""The page of a case: everything needed to decide and nothing that is not; identities masked until somebody asks, and that is logged."""
+"""The page of a case: what is needed to decide; identities masked until somebody asks, which is logged."""
 
 import pytest
 from django.db import connection
