@@ -87,8 +87,14 @@ class Command(BaseCommand):
             kind, equals, value = text.partition("=")
             if not equals or not kind:
                 raise CommandError("--identity takes KIND=VALUE, or KIND=- to read the value from standard input")
-            person.setdefault(kind, []).append(sys.stdin.readline().strip() if value == "-" else value)
+            person.setdefault(kind, []).append(self._asked(kind) if value == "-" else value)
         return [person]
+
+    def _asked(self, kind: str) -> str:
+        if sys.stdin.isatty():
+            self.stderr.write(f"{kind}: ", ending="")
+            self.stderr.flush()
+        return sys.stdin.readline().strip()
 
     def _progress(self, text: str) -> None:
         if sys.stderr.isatty():
