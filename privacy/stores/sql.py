@@ -269,7 +269,8 @@ class SqlSession:
         name = "t." + self.dialect.name(column)
         if target.family == "text" and self._free_spelling(table, target, kind):
             on = f"{self.dialect.folded(self.dialect.exactly(name, target), kind)} = v.k1"
-            bound = self._converted([_TEXT], [(n, fold) for n, spelling in spellings for fold in folds(kind, spelling)], tagged=True)
+            folded = [(number, fold) for number, spelling in spellings for fold in folds(kind, spelling)]
+            bound = self._converted([_TEXT], folded, tagged=True)
             source, parameters = self.dialect.values([_TAG, _TEXT], bound)
         else:
             on = f"{name} = v.k1"
@@ -536,7 +537,7 @@ NOT_PLAIN_PHONE, NOT_DIGIT, NOT_E164 = "[^0-9+() ./-]", "[^0-9]", "[^+0-9]|.[+]|
 
 
 def folds(kind: str, value: str) -> list[str]:
-    """Under which keys a database may hold any spelling of a canonical identity: what `Dialect.folded` makes of it is one of them.
+    """The keys of a canonical identity: what `Dialect.folded` makes of any spelling of it is one of them.
 
     A database folds case its own way, so only ASCII is left to it. Of any other spelling the key is what neither case folding nor
     normalisation can touch, and the exact comparison follows. The telephone's end is the same in every way of writing it.
