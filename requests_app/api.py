@@ -122,11 +122,7 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
                 now=timezone.now(),
             )
         except cases.AlreadyOpen as error:
-            problem = {
-                "detail": _("You already have an open request for the same right: %(reference)s.")
-                % {"reference": error.request.reference},
-                "reference": error.request.reference,
-            }
+            problem = {"detail": str(error), "reference": error.request.reference}
             return Response(problem, status=status.HTTP_409_CONFLICT)
         except cases.NotAllowed as error:
             raise ValidationError({"detail": str(error)}) from None

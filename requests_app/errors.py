@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 if TYPE_CHECKING:
     from requests_app.models import RightsRequest
 
@@ -20,5 +22,6 @@ class AlreadyOpen(Exception):
     """This person already has an open request for the same right: `request`."""
 
     def __init__(self, request: RightsRequest) -> None:
-        super().__init__(f"request {request.reference} for the same right is still open")
+        text = _("A request for the same right is still open: %(reference)s.") % {"reference": request.reference}
+        super().__init__(text)
         self.request = request
