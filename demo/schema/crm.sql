@@ -14,7 +14,7 @@ CREATE TABLE customer (
   email text NOT NULL UNIQUE,
   phone text,
   street text NOT NULL,
-  postcode text NOT NULL CHECK (postcode ~ '^[0-9]{3} [0-9]{2}$'),
+  postcode text NOT NULL,
   city text NOT NULL,
   contact_changed_at timestamptz NOT NULL,  -- when e-mail or phone last changed: a fresh one proves less
   marketing boolean NOT NULL DEFAULT false,
