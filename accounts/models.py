@@ -41,7 +41,7 @@ class Staff(AbstractUser):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
-    objects = StaffManager()  # type: ignore[assignment]
+    objects = StaffManager()  # type: ignore[assignment,misc]
 
     class Meta:
         verbose_name = _("member of staff")

@@ -25,12 +25,18 @@ from privacy.terms import RunItem, RunOutcome, StoreUnavailable, UnknownStore
 
 
 def execute(
-    *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
+    *,
+    store_key: str,
+    right: str,
+    items: Sequence[RunItem],
+    heartbeat: Callable[[], None] = lambda: None,
+    remember: Callable[[Mapping[str, Any]], None] = lambda states: None,
 ) -> dict[str, RunOutcome]:
     """Carry out `right` in one store; answers {case: RunOutcome}.
 
     Rights: "rectification", "restriction", "lift", "erasure", "objection". Idempotent: the same items again give the same end
-    and a true report. `heartbeat` is called between statements. Raises StoreUnavailable (nothing of this batch was done, or it
+    and a true report. `heartbeat` is called between statements; `remember` gets {case: what a restriction is about to replace}
+    before the store commits, to be kept before it is gone. Raises StoreUnavailable (nothing of this batch was done, or it
     is safe to repeat), UnknownStore, and StoreRefused where the store refused one of the batch.
     """
     maps = open_maps(only=[store_key])
@@ -42,7 +48,7 @@ def execute(
     try:
         if right == "erasure":
             return _erase(maps, store_key, items, now, heartbeat)
-        return _change(maps, store_key, right, items, now, heartbeat)
+        return _change(maps, store_key, right, items, now, heartbeat, remember)
     except base.StoreUnavailable as error:
         raise StoreUnavailable(str(error)) from None
 
@@ -105,8 +111,17 @@ def _marks(graph: Graph, node: Node, values: Values, *, root: bool) -> Iterator[
 
 
 def _change(
-    maps: Maps, key: str, right: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]
+    maps: Maps,
+    key: str,
+    right: str,
+    items: Sequence[RunItem],
+    now: datetime,
+    heartbeat: Callable[[], None],
+    remember: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, RunOutcome]:
+    def before_commit(reports: Sequence[changes.Report]) -> None:
+        remember({item.case: report.state for item, report in zip(items, reports, strict=True) if report.state is not None})
+
     how: dict[str, changes.Change] = {
         "rectification": changes.rectify(now, today=timezone.localdate(now)),
         "restriction": changes.restrict,
@@ -114,7 +129,7 @@ def _change(
         "objection": changes.stop_marketing,
     }
     jobs = [_job(item) for item in items]
-    reports = changes.change(maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat)
+    reports = changes.change(maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat, before_commit=before_commit)
     outcomes = {}
     for item, report in zip(items, reports, strict=True):
         outcome = RunOutcome(

@@ -303,7 +303,13 @@ def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]]
         for number, run in waiting
     ]
     try:
-        outcomes = actions.execute(store_key=store, right=RIGHTS[asked.action], items=items) if items else {}
+        outcomes = (
+            actions.execute(
+                store_key=store, right=RIGHTS[asked.action], items=items, remember=lambda states: _remember_state(waiting, states)
+            )
+            if items
+            else {}
+        )
     except (actions.StoreUnavailable, StoreError) as error:
         for number, _run in waiting:
             answers[number].failed(store, str(error))
@@ -313,6 +319,14 @@ def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]]
         if outcome is not None:
             _note(run, outcome)
         _merge(answers[number], store, run.report or {}, outcome)
+
+
+def _remember_state(runs: Sequence[tuple[int, OperatorRun]], states: Mapping[str, Any]) -> None:
+    for number, run in runs:
+        if f"{run.case}-{number}" in states:
+            run.state = states[f"{run.case}-{number}"]
+            run.options = {**(run.options or {}), "state": run.state}  # what a resumed run must not remember anew
+            run.save(update_fields=["state", "options"])
 
 
 def _note(run: OperatorRun, outcome: RunOutcome) -> None:

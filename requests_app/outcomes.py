@@ -78,11 +78,23 @@ def _keep_restrictions(
         if run.right == LIFT and run.state == RunState.DONE:
             Restriction.objects.filter(case=case, store=run.store_id, lifted_at=None).update(lifted_at=now, state=None)
         elif run.right == Right.RESTRICTION and (run.state == RunState.DONE or outcome.state is not None):
-            new = {"subject": run.subject, "ground": run.request.ground, "set_at": now}
-            kept, _made = Restriction.objects.get_or_create(case=case, store_id=run.store_id, defaults=new)
-            if outcome.state is not None:
-                kept.state = outcome.state
-                kept.save(update_fields=["state"])
+            _keep(run, case, outcome.state, now)
+
+
+def remember_restrictions(runs: Sequence[StoreRun], states: Mapping[str, Any], *, now: datetime) -> None:
+    """Before a store commits: a worker that dies right after leaves behind what it takes to lift the restriction."""
+    with transaction.atomic():
+        for run in runs:
+            if run.right == Right.RESTRICTION and run.request.reference in states:
+                _keep(run, run.request.reference, states[run.request.reference], now)
+
+
+def _keep(run: StoreRun, case: str, state: Any, now: datetime) -> None:
+    new = {"subject": run.subject, "ground": run.request.ground, "set_at": now}
+    kept, _made = Restriction.objects.get_or_create(case=case, store_id=run.store_id, defaults=new)
+    if state is not None:
+        kept.state = state
+        kept.save(update_fields=["state"])
 
 
 def _payload(run: StoreRun) -> dict[str, Any]:

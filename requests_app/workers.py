@@ -34,7 +34,7 @@ from requests_app.leases import (
 )
 from requests_app.locating import locate_due
 from requests_app.models import OutboxItem, Right, RightsRequest, RunState, StoreRun
-from requests_app.outcomes import begin, put_back, write_outcomes
+from requests_app.outcomes import begin, put_back, remember_restrictions, write_outcomes
 from requests_app.runs import PACKAGED, kept_by_restrictions, look_again_for_new_identities, options_for, plan_digests
 
 __all__ = ["build_due", "locate_due", "run_due", "sweep"]
@@ -96,7 +96,13 @@ def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
         return
     store_key = runs[0].store.key
     try:
-        answers = actions.execute(store_key=store_key, right=runs[0].right, items=_items(runs), heartbeat=lease.beat)
+        answers = actions.execute(
+            store_key=store_key,
+            right=runs[0].right,
+            items=_items(runs),
+            heartbeat=lease.beat,
+            remember=lambda states: remember_restrictions(runs, states, now=clock()),
+        )
     except LeaseLost:
         log.warning("lease_lost", runs=[run.pk for run in runs])
     except actions.StoreUnavailable as error:

@@ -45,9 +45,18 @@ Change = Callable[[Graph, Session, Store, Job, Holding, Report], None]
 
 
 def change(
-    graph: Graph, store: Store, jobs: Sequence[Job], how: Change, *, heartbeat: Callable[[], None] = lambda: None
+    graph: Graph,
+    store: Store,
+    jobs: Sequence[Job],
+    how: Change,
+    *,
+    heartbeat: Callable[[], None] = lambda: None,
+    before_commit: Callable[[list[Report]], None] = lambda reports: None,
 ) -> list[Report]:
-    """Apply `how` to every job in one transaction. Raises StoreUnavailable or StoreRefused, with nothing done."""
+    """Apply `how` to every job in one transaction. Raises StoreUnavailable or StoreRefused, with nothing done.
+
+    `before_commit` gets the reports while nothing of them is in force yet: what they remember is kept before it is replaced.
+    """
     reports = [Report() for _ in jobs]
     with store.write() as session:
         subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
@@ -57,6 +66,7 @@ def change(
             report.blocked = "; ".join(plans.changes(graph, job.plan, subject.frozen, holding))
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
+        before_commit(reports)
     return reports
 
 
@@ -194,18 +204,18 @@ def restrict(graph: Graph, session: Session, store: Store, job: Job, holding: Ho
         entry = state.setdefault(node[1], {"key": list(columns), "set": {n: to_json(v) for n, v in wanted.items()}, "rows": []})
         known = {_hashable(key) for key, _ in entry["rows"]}
         names = tuple(wanted)
-        previous = []
+        previous, unset = [], 0
         for row in session.rows(_groups(graph, node, own), (*columns, *names)) if own else ():
             key, values = row[: len(columns)], row[len(columns) :]
             differs = any(not _same(graph, node, n, v, wanted[n]) for n, v in zip(names, values, strict=True))
+            unset += differs
             if differs and _hashable([to_json(k) for k in key]) not in known:
                 previous.append([[to_json(k) for k in key], {n: to_json(v) for n, v in zip(names, values, strict=True)}])
         entry["rows"] += previous
-        if previous:
-            changed = session.update(
-                _groups(graph, node, own), {n: Assignment(_typed(graph, node, n, v)) for n, v in wanted.items()}
-            )
-            report.add(node[1], "changed", min(changed, len(previous)))
+        if unset:
+            assignments = {n: Assignment(_typed(graph, node, n, v)) for n, v in wanted.items()}
+            session.update(_groups(graph, node, own), assignments)
+        report.add(node[1], "changed", unset)
     report.state = state
 
 

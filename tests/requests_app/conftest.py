@@ -66,10 +66,18 @@ class FakeEngine:
         return Finding("found", counts=counts, plan={"links": [1, 2]}, digest=self.digest, dataset_version=1)
 
     def execute(
-        self, *, store_key: str, right: str, items: Sequence[RunItem], heartbeat: Callable[[], None] = lambda: None
+        self,
+        *,
+        store_key: str,
+        right: str,
+        items: Sequence[RunItem],
+        heartbeat: Callable[[], None] = lambda: None,
+        remember: Callable[[dict[str, Any]], None] = lambda states: None,
     ) -> dict[str, RunOutcome]:
         self.executions.append({"store": store_key, "right": right, "cases": [item.case for item in items], "items": list(items)})
         answers = {}
+        if self.state[store_key] is not None:
+            remember({item.case: self.state[store_key] for item in items})
         for item in items:
             for _ in range(self.beats):
                 heartbeat()

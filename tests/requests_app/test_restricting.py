@@ -3,6 +3,7 @@
 import pytest
 
 from privacy import audit
+from privacy.actions import StoreUnavailable
 from privacy.models import Restriction
 from requests_app import cases, maintenance, outbox
 from requests_app.models import OutboxItem, Outcome, RunState, Source, State, StoreRun
@@ -45,6 +46,19 @@ def test_it_is_in_force_and_remembers_what_it_replaced(restricted, engine):
     assert kept.state == {"customer": {"rows": [[[1], {"suspended": False}]]}}
     assert engine.executions[0]["items"][0].options == {"ground": "a", "state": None}
     assert "We tell you before" in restricted.answer
+
+
+def test_what_is_replaced_is_remembered_before_the_store_commits(engine, clock, approver):
+    """A worker that dies right after the commit leaves behind what it takes to lift the restriction."""
+    make_store("crm")
+    engine.state["crm"] = {"customer": {"rows": [[[1], {"suspended": False}]]}}
+    engine.on_execute = lambda store, item: StoreUnavailable("crm went away after its commit")
+    request = make_request(make_customer("eva@example.se"), right="restriction", ground="a", now=NOW)
+    work(clock)
+    cases.approve_request(request=request, acting_user=approver, reason="", now=NOW)
+    run_due(clock=clock)
+    assert Restriction.objects.get().state == {"customer": {"rows": [[[1], {"suspended": False}]]}}
+    assert StoreRun.objects.get().state == RunState.FAILED
 
 
 def test_newer_rows_are_restricted_at_night_and_the_first_memory_goes_along(restricted, engine, clock):
