@@ -58,7 +58,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
     case = _mine(request, reference)
     level = _signed_in(request).level
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
-    about = _about(request, case) | _moving_parts(case)
+    about = _about(request, case) | _moving_parts(case, level=_signed_in(request).level)
     about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
     about["hidden"] = any(row.hidden for row in about["rows"])
     return render(request, "portal/requests/one.html", about)
@@ -69,7 +69,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
 def progress(request: HttpRequest, reference: str) -> HttpResponse:
     """The part of the page that changes: 204 while nothing has, 286 (htmx: stop asking) when nothing will by itself."""
     case = _mine(request, reference)
-    about = _about(request, case) | _moving_parts(case)
+    about = _about(request, case) | _moving_parts(case, level=_signed_in(request).level)
     if request.GET.get("seen") == about["seen"] and about["moving"]:
         return HttpResponse(status=204)
     return render(request, "portal/requests/_moving.html", about, status=200 if about["moving"] else 286)
@@ -159,6 +159,8 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "stages": STAGES,
         "level": level,
         "is_open": case.state in OPEN_STATES,
+        # What we hold is told to nobody who could not be given it; a refusal holds none of it.
+        "may_read_letter": level >= cases.NEEDED_LEVEL[Right(case.right)] or case.state == State.REFUSED,
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
         "must_identify": case.state == State.IDENTIFYING,
         "package": _package(case),
@@ -181,10 +183,17 @@ def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
     return [{"case": other, "right": RIGHTS[other.right]} for other in others.order_by("received_at")]
 
 
-def _moving_parts(case: RightsRequest) -> dict[str, Any]:
-    entries, answers = timeline(case), human_answers(case)
+def _moving_parts(case: RightsRequest, *, level: int) -> dict[str, Any]:
+    told = level >= cases.NEEDED_LEVEL[Right(case.right)] and case.state not in (State.REFUSED, State.WITHDRAWN)
+    entries, answers = timeline(case), human_answers(case) if told else []
     package = _package(case)
     moving = case.state in MOVING or (package is not None and package.state == Package.State.BUILDING)
     # Everything the fragment shows, as one digest: equal means that there is nothing new to swap in.
     shown = repr((case.state, case.due_on, package and (package.state, package.size), entries, answers, get_language()))
-    return {"timeline": entries, "answers": answers, "moving": moving, "seen": sha256(shown.encode()).hexdigest()[:16]}
+    return {
+        "timeline": entries,
+        "answers": answers,
+        "show_stores": bool(answers),
+        "moving": moving,
+        "seen": sha256(shown.encode()).hexdigest()[:16],
+    }

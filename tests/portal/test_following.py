@@ -101,9 +101,9 @@ def test_corrections_that_staff_entered_without_labels_are_shown_too(annas_prove
     assert "crm.customer.city" in page_of(annas_proved, make_request(anna, "rectification"))
 
 
-def test_what_each_store_answered_stands_there(annas, anna):
+def test_what_each_store_answered_stands_there(annas_proved, anna):
     make_store("crm")
-    assert "We are looking for your data here." in page_of(annas, make_request(anna, "access"))
+    assert "We are looking for your data here." in page_of(annas_proved, make_request(anna, "access"))
 
 
 def test_the_progress_answers_nothing_new_until_something_is(annas, anna):
@@ -247,3 +247,18 @@ def test_stores_that_are_down_do_not_touch_the_page(annas, anna, monkeypatch):
 
     monkeypatch.setattr(actions, "find", down)
     assert annas.get(f"/requests/{make_request(anna, 'access').reference}/").status_code == 200
+
+
+def test_what_we_hold_is_told_only_to_who_could_be_given_it(annas, anna):
+    """Else a stolen mailbox would learn how much we know before anything was proved."""
+    make_store("crm")
+    case = make_request(anna, "access")
+    assert "We are looking for your data here." not in page_of(annas, case)
+    RightsRequest.objects.filter(pk=case.pk).update(state=State.COMPLETED, answer="Fakturor: 5 stycken.")
+    page = page_of(annas, case)
+    assert "Fakturor" not in page
+    assert "Confirm who you are" in page
+    sign_in_customer(annas, anna, level=2)
+    page = page_of(annas, case)
+    assert "Fakturor: 5 stycken." in page
+    assert "We are looking for your data here." in page
