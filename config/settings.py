@@ -135,6 +135,7 @@ if DEMO:
 MIDDLEWARE = [
     "config.ops.ProbeMiddleware",
     "config.ops.RequestLogMiddleware",
+    "config.compress.CompressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
