@@ -106,7 +106,7 @@ def check_code(*, public_id: str, digits: str, now: datetime, customer: Customer
 
 def forget_old_codes(*, now: datetime) -> int:
     """Delete what neither proves anything nor counts towards a limit any more; answers how many."""
-    return VerificationCode.objects.filter(created_at__lt=now - timedelta(days=2)).delete()[0]
+    return VerificationCode.objects.filter(expires_at__lt=now - timedelta(days=1)).delete()[0]
 
 
 def _code_hash(public_id: str, digits: str, *, version: str | None = None) -> str:

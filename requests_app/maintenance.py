@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
-from accounts.models import VerificationCode
+from accounts import codes
 from requests_app import doorbell, outbox
 from requests_app.models import ApiToken, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import locate_again, open_runs
-
-KEPT_AFTER_EXPIRY = timedelta(days=1)  # limits per day and hour are counted from spent codes
 
 
 def nightly(*, now: datetime) -> None:
@@ -19,7 +18,8 @@ def nightly(*, now: datetime) -> None:
     restrict_newer_rows(now=now)
     ask_new_stores(now=now)
     outbox.forget_delivered(now=now)
-    VerificationCode.objects.filter(expires_at__lt=now - KEPT_AFTER_EXPIRY).delete()
+    codes.forget_old_codes(now=now)
+    Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
     ApiToken.objects.filter(expires_at__lt=now).delete()
     doorbell.ring_now(doorbell.LOCATE)
 
