@@ -96,13 +96,18 @@ def _guess(table: Table, column: Column, texts: list[str], believed: frozenset[s
     counted = f"{round(seen.share * 100)} % of {seen.count} values sampled look like {seen.what}"
     if seen.category == "user.content.private":
         counted = f"{round(seen.share * 100)} % of {seen.count} values sampled are {seen.what}"
-    if named and any(within(c, seen.category) or within(seen.category, c) for c in named.categories):
+    if named and any(_agree(category, seen.category) for category in named.categories):
         return replace(named, confidence=0.98, why=f"{named.why}; {counted}")
     strength = 0.9 if seen.sure else 0.7 if NEAR in believed else 0.4
-    if named and (named.confidence >= strength or not seen.sure):
+    if named and not seen.sure:
         return named
     own = (*named.categories, seen.category) if named and named.confidence >= 0.7 else (seen.category,)
     return Guess(own, strength, counted, seen.identity)
+
+
+def _agree(named: str, seen: str) -> bool:
+    """Whether values of the look `seen` bear out the name; a fax number looks like any telephone number."""
+    return within(named, seen) or within(seen, named) or (named, seen) == ("user.contact.fax_number", "user.contact.phone_number")
 
 
 def _by_name(table: Table, column: Column, texts: list[str], believed: frozenset[str]) -> Guess | None:
