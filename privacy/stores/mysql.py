@@ -23,6 +23,7 @@ from privacy.stores.sql import (
     STATEMENT_SECONDS,
     Dialect,
     dump,
+    equal,
 )
 
 DRIVER = "mysql+pymysql"
@@ -209,14 +210,10 @@ class MySqlDialect(Dialect):
         return _random(what, column)
 
     def delete(self, table: str, values: str, on: Sequence[tuple[str, str]], where: str) -> str:
-        return f"DELETE t FROM {values} STRAIGHT_JOIN {table} t ON {_equal(on)}{where}"
+        return f"DELETE t FROM {values} STRAIGHT_JOIN {table} t ON {equal(on)}{where}"
 
     def update(self, table: str, assignments: Sequence[str], values: str, on: Sequence[tuple[str, str]], where: str) -> str:
-        return f"UPDATE {values} STRAIGHT_JOIN {table} t ON {_equal(on)}{where} SET {', '.join(assignments)}"
-
-
-def _equal(on: Sequence[tuple[str, str]]) -> str:
-    return " AND ".join(f"{column} = {value}" for column, value in on) or "1 = 1"
+        return f"UPDATE {values} STRAIGHT_JOIN {table} t ON {equal(on)}{where} SET {', '.join(assignments)}"
 
 
 _COLUMNS = """

@@ -75,6 +75,10 @@ class Dialect:
         """A FROM item `v(k0, k1, …)` made of bound values, and its parameters."""
         raise NotImplementedError
 
+    def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
+        """`… WHERE …` that joins a values list with a table `t`, whose `columns` an index may serve."""
+        return f"{source} {self.straight} {self.table(table)} t WHERE {equal(on)}"
+
     def exactly(self, expression: str, column: Column) -> str:
         """The expression so that grouping and comparing tell every two spellings apart."""
         return expression
@@ -256,8 +260,9 @@ class SqlSession:
         source, parameters = self.dialect.values([_TAG, *columns], bound)
         if not all(column.exact for column in columns):
             source = self.dialect.distinct(source, [_TAG, *columns])
-        on = " AND ".join(f"t.{self.dialect.name(c.name)} = v.k{i}" for i, c in enumerate(columns, 1))
-        yield from self._grouped(table, source, f"{on}{constant[0]}", parameters | constant[1], by)
+        on = [(f"t.{self.dialect.name(c.name)}", f"v.k{i}") for i, c in enumerate(columns, 1)]
+        joined = self.dialect.joined(self.tables[table], source, on, key)
+        yield from self._grouped(table, f"{joined}{constant[0]}", parameters | constant[1], by)
 
     def find_identity(
         self, table: str, column: str, kind: str, wanted: Mapping[str, Sequence[int]], by: Sequence[str]
@@ -268,21 +273,22 @@ class SqlSession:
         spellings = [(number, spelling) for number, value in enumerate(wanted) for spelling in candidates(kind, value)]
         name = "t." + self.dialect.name(column)
         if target.family == "text" and self._free_spelling(table, target, kind):
-            on = f"{self.dialect.folded(self.dialect.exactly(name, target), kind)} = v.k1"
+            on, served = [(self.dialect.folded(self.dialect.exactly(name, target), kind), "v.k1")], []
             folded = [(number, fold) for number, spelling in spellings for fold in folds(kind, spelling)]
-            bound = self._converted([_TEXT], folded, tagged=True)
-            source, parameters = self.dialect.values([_TAG, _TEXT], bound)
+            target = _TEXT
+            bound = self._converted([target], folded, tagged=True)
         else:
-            on = f"{name} = v.k1"
+            on, served = [(name, "v.k1")], [column]
             if not target.exact:
-                on += f" AND {self.dialect.exactly(name, target)} = {self.dialect.exactly('v.k1', target)}"
+                on.append((self.dialect.exactly(name, target), self.dialect.exactly("v.k1", target)))
             bound = self._converted([target], spellings, tagged=True)
-            source, parameters = self.dialect.values([_TAG, target], bound)
         if not bound:
             return
+        source, parameters = self.dialect.values([_TAG, target], bound)
+        joined = self.dialect.joined(self.tables[table], source, on, served)
         values = list(wanted)
         seen: set[tuple[int, Values]] = set()  # two candidates may find one group
-        for number, group, count in list(self._grouped(table, source, on, parameters, by)):
+        for number, group, count in list(self._grouped(table, joined, parameters, by)):
             if (number, group) in seen or not _is(kind, group[place], values[number]):
                 continue
             seen.add((number, group))
@@ -299,16 +305,13 @@ class SqlSession:
         return self.store._spellings[key]
 
     def _grouped(
-        self, table: str, source: str, on: str, parameters: Mapping[str, Any], by: Sequence[str]
+        self, table: str, joined: str, parameters: Mapping[str, Any], by: Sequence[str]
     ) -> Iterator[tuple[int, Values, int]]:
         columns = [self.tables[table].columns[name] for name in by]
         names = [self.dialect.exactly(f"t.{self.dialect.name(c.name)}", c) for c in columns]
         selected = "".join(f", {name} AS b{i}" for i, name in enumerate(names))
         grouped = "".join(f", {name}" for name in names)
-        sql = (
-            f"SELECT v.k0{selected}, count(*) FROM {source} {self.dialect.straight} "
-            f"{self.dialect.table(self.tables[table])} t WHERE {on} GROUP BY v.k0{grouped}"
-        )
+        sql = f"SELECT v.k0{selected}, count(*) FROM {joined} GROUP BY v.k0{grouped}"
         for row in self.execute(sql, parameters):  # what comes back is remembered anyway: groups, not rows
             yield int(row[0]), tuple(row[1:-1]), int(row[-1])
 
@@ -316,9 +319,7 @@ class SqlSession:
         selected = ", ".join(f"t.{self.dialect.name(name)}" for name in columns)
         left = limit
         for source, on, where, parameters in self._sources(groups, "t."):
-            condition = " AND ".join(f"{column} = {value}" for column, value in on) or "1 = 1"
-            table = self.dialect.table(self.tables[groups.table])
-            sql = f"SELECT {selected} FROM {source} {self.dialect.straight} {table} t WHERE {condition}{where}"
+            sql = f"SELECT {selected} FROM {self.dialect.joined(self.tables[groups.table], source, on, groups.columns)}{where}"
             if left is not None:
                 sql += f" LIMIT {left}"
             for row in self.stream(sql, parameters):
@@ -473,6 +474,10 @@ class SqlSession:
             sql += f" AND t.{self.dialect.name(name)} = :w{number}"
             parameters[f"w{number}"] = self.dialect.bind(converted, column)
         return sql, parameters
+
+
+def equal(on: Sequence[tuple[str, str]]) -> str:
+    return " AND ".join(f"{left} = {right}" for left, right in on) or "1 = 1"
 
 
 def _within(on: Sequence[tuple[str, str]], values: str) -> str:

@@ -31,6 +31,7 @@ class SqliteDialect(Dialect):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
+        self.indexed: set[tuple[str, str]] = set()  # (table, first column of an index)
         sa.event.listen(engine, "connect", _on_connect)
 
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
@@ -86,6 +87,14 @@ class SqliteDialect(Dialect):
         typed = [f"insyn_bytes({part})" if c.family == "bytes" else part for part, c in zip(given, columns, strict=True)]
         parts = ", ".join(f"{part} AS k{i}" for i, part in enumerate(typed))
         return f"(SELECT {parts} FROM json_each(:v)) AS v", {"v": dump(rows)}
+
+    def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
+        if any((table.name, name) in self.indexed for name in columns):
+            return super().joined(table, source, on, columns)
+        # Without an index the table is read once and the values are looked up. LIMIT makes SQLite keep them, `+` (no affinity)
+        # lets it index them.
+        where = " AND ".join(f"+{left} = {right}" for left, right in on) or "1 = 1"
+        return f"{self.table(table)} t {self.straight} (SELECT * FROM {source} LIMIT -1) AS v WHERE {where}"
 
     def bind(self, value: Any, column: Column) -> Any:
         if isinstance(value, datetime):
