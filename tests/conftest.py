@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import pytest
 from django.db import connection
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from config import embedded
@@ -157,6 +158,13 @@ def chinook_dir() -> Path:
 
 def _program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
+
+
+@pytest.fixture(autouse=True)
+def _words_in_english() -> Iterator[None]:
+    """Messages raised outside a request are asserted in the source's own words; pages choose their language themselves."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)
