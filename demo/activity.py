@@ -44,9 +44,9 @@ def tables(population: Population, draw: random.Random) -> dict[str, Table]:
             (who.number, at, draw.choice(who.domains), draw.choice(PATHS), draw.choice(STATUSES), f"{draw.choice(BLOCKS)}0/24")
             for at in _times(_back(who, today, 35), today, draw.randint(20, 60) * who.busy, draw)
         )
-        users.append((who.number, who.name, who.email, seen[-1] if seen else None))
+        users.append((who.number, who.name, who.email, who.ended_on and who.ended_on.isoformat(), seen[-1] if seen else None))
     return {
-        "panel_user": Table(("customer_number", "display_name", "email", "last_login_at"), users),
+        "panel_user": Table(("customer_number", "display_name", "email", "closed_on", "last_login_at"), users),
         "login": Table(("customer_number", "at", "ip", "user_agent"), logins),
         "change_log": Table(("customer_number", "at", "ip", "what"), changes),
         "web_request": Table(("customer_number", "at", "host", "path", "status", "client_network"), requests),

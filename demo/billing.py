@@ -46,7 +46,7 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
             payments.append((place, paid, net + vat, draw.choice(METHODS), person.name))
     return {
         "account": Table(
-            ("id", "customer_number", "name", "company", "street", "postcode", "city", "email", "created_at"),
+            ("id", "customer_number", "name", "company", "street", "postcode", "city", "email", "closed_on", "created_at"),
             [
                 (
                     accounts[who.number],
@@ -57,6 +57,7 @@ def tables(population: Population, contracts: dict[str, list[Service]], draw: ra
                     who.postcode,
                     who.city,
                     who.email,
+                    who.ended_on,
                     noon(who.since),
                 )
                 for who in population.people

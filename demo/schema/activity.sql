@@ -4,6 +4,7 @@ CREATE TABLE panel_user (
   display_name TEXT NOT NULL,
   email TEXT NOT NULL,
   locked BOOLEAN NOT NULL DEFAULT 0 CHECK (locked IN (0, 1)),
+  closed_on DATE,  -- empty while the customer has a running contract
   last_login_at TIMESTAMP);
 
 CREATE TABLE login (

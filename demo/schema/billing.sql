@@ -9,6 +9,7 @@ CREATE TABLE account (
   city text NOT NULL,
   email text NOT NULL,
   restricted boolean NOT NULL DEFAULT false,
+  closed_on date,  -- empty while the customer has a running contract
   created_at timestamptz NOT NULL);
 
 CREATE TABLE invoice (

@@ -109,7 +109,8 @@ def _frozen(graph: Graph, node: Node, name: str, fate: Fate | None) -> bool:
     """Whether a law forbids to overwrite this field: a kept row stands as it is, of a row kept along only what was named."""
     if fate is None or fate.kind != KEEP or fate.until is None:
         return False
-    return bool(graph.collection(node).keeps) or fate.fields is None or name in fate.fields
+    by_its_own_rule = any(keep.basis in fate.basis for keep in graph.collection(node).keeps)
+    return by_its_own_rule or fate.fields is None or name in fate.fields
 
 
 def _compare_and_set(

@@ -75,8 +75,10 @@ def test_it_takes_no_posts_and_is_never_cached(client: Client) -> None:
     assert "no-store" in client.get(reverse("demo:inbox"))["Cache-Control"]
 
 
-def test_it_speaks_both_languages(client: Client) -> None:
-    assert b"Staff and their codes" in client.get(reverse("demo:inbox"), headers={"accept-language": "en"}).content
+@pytest.mark.parametrize(("language", "words"), [("sv", "Personalen och deras koder"), ("en", "Staff and their codes")])
+def test_it_speaks_both_languages(client: Client, settings: Any, language: str, words: str) -> None:
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    assert words in client.get(reverse("demo:inbox")).content.decode()
 
 
 def test_messages_are_encrypted_at_rest() -> None:
