@@ -15,7 +15,7 @@ from django.utils.translation import override
 from demo import cases, showcase, staff, stores
 from demo.models import DemoSeed
 
-VERSION = 1  # raised when the data change so that what an older checkout made will not do
+VERSION = 2  # raised when the data change so that what an older checkout made will not do
 
 
 def is_in_place() -> bool:
