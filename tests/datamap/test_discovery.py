@@ -240,6 +240,25 @@ def test_what_only_sounds_personal_is_left_alone(make_store: Callable[..., str])
     assert set(columns(proposed(url))) == {"customer.email"}
 
 
+def test_whoever_leaves_an_address_leaves_a_name(make_store: Callable[..., str]) -> None:
+    """A shop's review, its shipping address, its card: tables of the applications people really run."""
+    url = make_store(
+        """
+        CREATE TABLE auth_user (id INTEGER PRIMARY KEY, email TEXT, username TEXT);
+        CREATE TABLE review (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES auth_user, name TEXT, email TEXT, score INTEGER);
+        CREATE TABLE address (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES auth_user, line1 TEXT, line2 TEXT,
+          postcode TEXT);
+        CREATE TABLE bankcard (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES auth_user, name TEXT, number TEXT);
+        CREATE TABLE supplier (id INTEGER PRIMARY KEY, name TEXT, email TEXT);
+        """
+    )
+    found = {name for name in columns(proposed(url)) if not name.startswith("auth_user")}
+    assert found == {
+        *("review.name", "review.email", "address.line1", "address.line2", "address.postcode"),
+        *("bankcard.name", "bankcard.number", "supplier.email"),
+    }
+
+
 def test_a_column_full_of_addresses_is_an_identity_whatever_it_is_called(make_store: Callable[..., str]) -> None:
     url = make_store(
         "CREATE TABLE login (id INTEGER PRIMARY KEY, username TEXT);", {"login": [(n, f"u{n}@example.se") for n in range(5)]}

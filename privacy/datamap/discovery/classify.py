@@ -9,7 +9,7 @@ from typing import Any
 
 from privacy.datamap.categories import within
 from privacy.datamap.discovery import names, values
-from privacy.datamap.discovery.rules import ABOUT, ADDRESS, ANYWHERE, NEAR, NUMBERS
+from privacy.datamap.discovery.rules import ABOUT, ADDRESS, ANYWHERE, NEAR, NUMBERS, SIGNED
 from privacy.stores.base import Column, Table
 
 LIKELY = 0.5  # from here on a guess stands in the proposal, and an unmapped column is an alarm
@@ -55,6 +55,8 @@ def classify(
     }
     about = _is_about_people(table, first)
     believed = {ANYWHERE} | ({NEAR, ADDRESS} if near or about else set()) | ({ABOUT} if about else set())
+    if about or (not names.organisation(table.name) and any(g.identity == "email" for g in first.values())):
+        believed.add(SIGNED)
     if not about and not _has_address(table):
         believed.discard(ADDRESS)
     found = {}
@@ -113,6 +115,8 @@ def _agree(named: str, seen: str) -> bool:
 def _by_name(table: Table, column: Column, texts: list[str], believed: frozenset[str]) -> Guess | None:
     if names.number_of_its_own(table.name, column.name) and column.family in NUMBERS:
         return Guess(("user.unique_id",), 0.85, "the number a person is known by", "customer_number")
+    if names.card_number(table.name, column.name) and column.family in NUMBERS:
+        return Guess(("user.financial.credit_card",), 0.75, "a card's number")
     for rule, whole in names.rules_for(column.name):
         if rule.where not in believed or _family(column) not in rule.families:
             continue

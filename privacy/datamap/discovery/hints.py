@@ -56,7 +56,11 @@ def retention(table: Table, personal: list[str], parts: list[str]) -> str:
 
 
 def _date(table: Table, wanted: tuple[str, ...]) -> str:
-    dates = [c.name for c in table.columns.values() if _is_date(c)]
+    dates = [
+        c.name
+        for c in table.columns.values()
+        if _is_date(c) and not re.search(r"expir|due|birth|valid|fodelse|forfall", c.name.lower())
+    ]
     for word in wanted:
         for name in dates:
             if re.search(rf"(^|_){word}", names.words(name)):

@@ -17,7 +17,7 @@ _SOMETHING_ELSE = re.compile(
 
 _ABOUT_A_PERSON = re.compile(
     r"(^|_)(customers?|clients?|users?|persons?|people|members?|employees?|staff|contacts?|subscribers?|patients?|students?|teachers?|"
-    r"applicants?|candidates?|guests?|visitors?|participants?|attendees?|guardians?|profiles?|leads?|donors?|voters?|"
+    r"applicants?|candidates?|guests?|visitors?|participants?|attendees?|cards?|bank_?cards?|credit_?cards?|guardians?|profiles?|leads?|donors?|voters?|"
     r"authors?|panel_users?|kund|kunder|kundregister|anvandare|anstallda?|medlem|medlemmar|medarbetare|kontakter?|kontaktperson(er)?|"
     r"besokare|deltagare|elev|elever|patienter|personer|personal|sokande|handlaggare|abonnenter?|prenumeranter?)$"
 )
@@ -121,5 +121,12 @@ def number_of_its_own(table: str, column: str) -> bool:
     """`customer.number`: the number by which a customer is known."""
     return (
         re.search(rf"(^|_){WHO}s?$", words(table).replace("kunder", "kund")) is not None
+        and re.fullmatch(NUMBER, words(column)) is not None
+    )
+
+
+def card_number(table: str, column: str) -> bool:
+    return (
+        re.search(r"(^|_)(bank|credit|debit|payment)_?cards?$", words(table)) is not None
         and re.fullmatch(NUMBER, words(column)) is not None
     )

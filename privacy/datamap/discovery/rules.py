@@ -1,7 +1,7 @@
 """What a column's name says it holds, in Swedish and in English: a table, one rule to a line.
 
-A rule says where its name is believed: `anywhere`, in a table `about` people, in whatever hangs below a person (`near`), or
-beside other parts of an address. `customer.name` is a person's name, `genre.name` is not.
+A rule says where its name is believed: `anywhere`, in a table `about` people, beside a person's mailbox (`signed`), in
+whatever hangs below a person (`near`), or beside other parts of an address. `customer.name` is a person's name, `genre.name` is not.
 """
 # ruff: noqa: E501
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANYWHERE, ABOUT, NEAR, ADDRESS = "anywhere", "about", "near", "address"
+ANYWHERE, ABOUT, SIGNED, NEAR, ADDRESS = "anywhere", "about", "signed", "near", "address"
 TEXTS = frozenset({"text", "other", "array", "json"})
 NUMBERS = TEXTS | {"int", "decimal"}
 TIMES = TEXTS | {"date", "datetime"}
@@ -64,7 +64,7 @@ RULES = (
         r"(full|nick|real|person|contact|customer|client|member|employee|holder|cardholder|owner|recipient|sender|payer|billing|"
         r"shipping|author|guest)_?name|(kund|kontakt|person|agar|mottagar|betalar)_?namn|attention|your_reference|er_referens",
     ),
-    Rule("user.name", ABOUT, r"(display_?)?name|namn|initials|salutation|tilltal"),
+    Rule("user.name", SIGNED, r"(display_?)?name|namn|initials|salutation|tilltal"),
     Rule("user.demographic.date_of_birth", ANYWHERE, r"birth_?(date|day|year)|date_of_birth|dob|fodelse_?(datum|dag|ar)|fodd", families=TIMES | {"int"}),
     Rule("user.demographic.gender", ANYWHERE, r"gender|pronouns?", families=NUMBERS),
     Rule("user.demographic.gender", ABOUT, r"sex|kon", families=NUMBERS),
@@ -79,7 +79,7 @@ RULES = (
     Rule("user.contact.address.postal_code", ADDRESS, rf"post(al)?_?code|zip(_?code)?|post_?{NUMBER}", families=NUMBERS),
     Rule("user.contact.address.street", ADDRESS, r"street(_?(addr(ess)?|name|no|number))?|gatu?a?(_?adress)?|gatu_?adress|utdelnings_?adress"),
     Rule("user.contact.address.street", ANYWHERE, r"(post_?|bostads_?|hem_?|home_|postal_|billing_|shipping_|delivery_|bill_|ship_)(addr(ess)?|adress)"),
-    Rule("user.contact.address.street", ADDRESS, r"addr(ess)?(_line)?|adress(_?rad)?|c_o|co_adress|careof"),
+    Rule("user.contact.address.street", ADDRESS, r"addr(ess)?(_line)?|line|adress(_?rad)?|c_o|co_adress|careof"),
     Rule("user.contact.address.city", ADDRESS, r"city|town|(post_?)?ort|stad|locality"),
     Rule("user.contact.address.state", ADDRESS, r"state|province|county|region|lan|kommun"),
     Rule("user.contact.address.country", ADDRESS, r"country(_?code)?|land(s_?kod)?"),
@@ -96,13 +96,13 @@ RULES = (
     Rule("user.contact.url", ABOUT, r"web_?site|home_?page|hemsida|linkedin|twitter|facebook|instagram|github"),
     Rule("user.content.self_image", ABOUT, r"photo|picture|avatar|profile_?(image|picture)|portrait|selfie|foto|portratt", families=BYTES),
     Rule("user.biometric", ANYWHERE, r"finger_?print_(data|template)|retina_?scan|voice_?print|fingeravtryck", families=BYTES),
-    Rule("user.behavior.search_history", NEAR, r"search_(query|term|text)s?|sok(ord|fras|term)"),
+    Rule("user.behavior.search_history", NEAR, r"query|search_(query|term|text)s?|sok(ord|fras|term)"),
     Rule("user.behavior.browsing_history", NEAR, r"referr?er|visited_url|page_url|landing_page"),
     Rule("user.behavior", NEAR, r"last_(login|seen|active|visit)(_at|_on)?|log(ged|in)_(in_)?at|senast_(inloggad|sedd)", families=TIMES),
     Rule("user.privacy_preferences", NEAR, r"marketing(_\w+)?|newsletter|(marketing_|newsletter_)?(opt_(in|out)|consent)|samtycke|nyhetsbrev|do_not_\w+", families=NUMBERS | {"bool"}),
     Rule(
         "user.content.private", NEAR,
-        r"body|message|text|content|comments?|notes?|remarks?|description|feedback|review|bio(graphy)?|about(_me)?|subject|question|"
+        r"body(_(text|html))?|message(_text)?|text|content|comments?|notes?|remarks?|description|feedback|review|bio(graphy)?|about(_me)?|subject|question|"
         r"answer|reply|anteckning(ar)?|meddelande|kommentar(er)?|beskrivning|fritext|fraga|svar|arende|noteringar?|prompt|transcript",
     ),
 )  # fmt: skip
