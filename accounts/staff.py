@@ -10,6 +10,7 @@ from datetime import datetime
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
+from django.utils.translation import gettext as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Role, Staff
@@ -122,19 +123,19 @@ def _new_invitation(staff: Staff) -> Invitation:
 def _give_roles(staff: Staff, roles: Iterable[str]) -> None:
     unknown = set(roles) - set(Role.values)
     if unknown:
-        raise NotAllowed(f"no such role: {', '.join(sorted(unknown))}; choose from {', '.join(Role.values)}")
-    staff.groups.set(Group.objects.filter(name__in=roles))
+        raise NotAllowed(_("There is no such role: %(roles)s.") % {"roles": ", ".join(sorted(unknown))})
+    staff.groups.set([Group.objects.get_or_create(name=role)[0] for role in roles])
 
 
 def _not_oneself(staff: Staff, acting_user: Staff) -> None:
     if staff.pk == acting_user.pk:
-        raise NotAllowed("Nobody changes their own account here: ask another administrator.")
+        raise NotAllowed(_("Nobody changes their own account here: ask another administrator."))
 
 
 def _leave_an_administrator(*, without: Staff) -> None:
     others = Staff.objects.select_for_update().filter(is_active=True, groups__name=Role.ADMINISTRATOR).exclude(pk=without.pk)
     if not others:
-        raise NotAllowed("This is the last administrator: make another one first.")
+        raise NotAllowed(_("This is the last administrator: make another one first."))
 
 
 def _record(action: str, staff: Staff, acting_user: Staff, now: datetime, **more: object) -> None:
