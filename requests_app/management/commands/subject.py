@@ -16,8 +16,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from requests_app import operating
-from requests_app.operating import ACTIONS, Asked, Refused
+from requests_app.operating.act import act, left_over
+from requests_app.operating.asked import ACTIONS, Asked, Refused
 
 
 class Command(BaseCommand):
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                 actor=options["actor"],
                 reason=options["reason"],
             )
-            answers = operating.act(asked, progress=self._progress)
+            answers = act(asked, progress=self._progress)
         except Refused as error:
             if options["json"]:
                 self.stdout.write(json.dumps({"error": str(error)}))
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         else:
             for answer in answers:
                 self._show(answer)
-        if any(operating.left_over(options["action"], answer) for answer in answers):
+        if any(left_over(options["action"], answer) for answer in answers):
             sys.exit(1)
 
     def _people(self, options: dict[str, Any]) -> list[dict[str, list[str]]]:

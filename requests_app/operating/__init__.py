@@ -1,0 +1,1 @@
+"""Operators' commands on people's data (DESIGN §7)."""

@@ -1,0 +1,155 @@
+"""Act at once, every store's part remembered first, so that a command killed anywhere is resumed by the next (R19)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from privacy import actions, audit
+from privacy.actions import Identity, Person, RunItem, RunOutcome
+from privacy.crypto import keyed_hash
+from privacy.engine.identity import canonical
+from privacy.finding import find as find_people
+from privacy.maps import open_maps
+from privacy.models import OperatorRun, Store
+from privacy.stores.base import StoreError
+from requests_app.operating.answers import Answer, look, merge, residue_scan
+from requests_app.operating.asked import RIGHTS, Asked, Say
+
+
+def carry_out_now(asked: Asked, people: Sequence[Person], answers: list[Answer], progress: Say) -> None:
+    now = timezone.now()
+    runs = _pending(asked, people) or _remember(asked, people, answers, progress, now)
+    by_store: dict[str, list[tuple[int, OperatorRun]]] = {}
+    for number, run in runs:
+        by_store.setdefault(run.store.key, []).append((number, run))
+    # A store from which links lead into others goes after them (R19).
+    for store in (key for key in reversed(open_maps(only=()).graph.suppliers_first) if key in by_store):
+        progress(f"{store} …")
+        _one_store(asked, store, by_store[store], answers)
+    if asked.action == "erase":
+        residue_scan(people, answers, sorted(by_store))
+
+
+def _pending(asked: Asked, people: Sequence[Person]) -> list[tuple[int, OperatorRun]]:
+    """What an earlier call of the same command left undone; its plan stands, identities are not looked for again."""
+    hashes = {_who(asked, person): number for number, person in enumerate(people)}
+    rows = OperatorRun.objects.filter(who__in=hashes, done_at=None).select_related("store")
+    cases = {row.case for row in rows}
+    siblings = OperatorRun.objects.filter(case__in=cases, who__in=hashes).select_related("store").order_by("pk")
+    return [(hashes[row.who], row) for row in siblings]
+
+
+def _remember(
+    asked: Asked, people: Sequence[Person], answers: list[Answer], progress: Say, now: datetime
+) -> list[tuple[int, OperatorRun]]:
+    look(asked, people, answers, progress)
+    findings = find_people(people, right=RIGHTS[asked.action])
+    stores = {store.key: store for store in Store.objects.filter(is_active=True)}
+    case = f"OP-{secrets.token_hex(6).upper()}"
+    runs: list[tuple[int, OperatorRun]] = []
+    for number, person in enumerate(people):
+        answers[number].left.clear()
+        for store, finding in findings.get(person.ref, {}).items():
+            if asked.stores and store not in asked.stores:
+                continue
+            if finding.status in ("unreachable", "unknown"):
+                answers[number].failed(store, finding.error)
+            elif finding.plan and (finding.status == "found" or asked.action == "lift"):
+                runs.append((number, _run(asked, person, stores[store], finding, case, now)))
+    with transaction.atomic():
+        OperatorRun.objects.bulk_create(run for _, run in runs)
+        payload = {
+            "action": asked.action,
+            "people": len(people),
+            "stores": sorted({run.store.key for _, run in runs}),
+            "case": case,
+        }
+        audit.record(chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.began", payload=payload, now=now)
+    return runs
+
+
+def _run(asked: Asked, person: Person, store: Store, finding: actions.Finding, case: str, now: datetime) -> OperatorRun:
+    return OperatorRun(
+        who=_who(asked, person),
+        case=case,
+        action=asked.action,
+        store=store,
+        identities=[[i.kind, i.value] for i in person.identities],
+        plan=finding.plan,
+        options=_options(asked, store, person, finding.counts),
+        actor=f"operator:{asked.actor}"[:64],
+        created_at=now,
+    )
+
+
+def _options(asked: Asked, store: Store, person: Person, counts: Mapping[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if asked.contested:
+        options["contested"] = {name: asked.contested for name, entry in counts.items() if entry["contested"]}
+    if asked.action == "rectify":
+        mine = {path.split(".", 1)[1]: value for path, value in asked.changes.items() if path.startswith(f"{store.key}.")}
+        options["set"] = {path: {"new": value} for path, value in mine.items()}
+    if asked.action in ("restrict", "lift"):
+        options["ground"] = asked.ground
+        earlier = OperatorRun.objects.filter(who=_who(asked, person, "restrict"), store=store, action="restrict").exclude(
+            done_at=None
+        )
+        last = earlier.order_by("-pk").first()
+        options["state"] = last.state if last else None
+    return options
+
+
+def _who(asked: Asked, person: Person, action: str | None = None) -> str:
+    spelled = sorted(f"{i.kind}={canonical(i.kind, i.value)}" for i in person.identities)
+    return keyed_hash("\n".join([action or asked.action, *spelled]), purpose="operator")[1]
+
+
+def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]], answers: list[Answer]) -> None:
+    waiting = [(number, run) for number, run in runs if run.done_at is None]
+    items = [
+        RunItem(f"{run.case}-{number}", str(number), tuple(Identity(*i) for i in run.identities), run.plan, run.options or {})
+        for number, run in waiting
+    ]
+    try:
+        outcomes = (
+            actions.execute(
+                store_key=store, right=RIGHTS[asked.action], items=items, remember=lambda states: _remember_state(waiting, states)
+            )
+            if items
+            else {}
+        )
+    except (actions.StoreUnavailable, StoreError) as error:
+        for number, _run in waiting:
+            answers[number].failed(store, str(error))
+        return
+    for number, run in runs:
+        outcome = outcomes.get(f"{run.case}-{number}")
+        if outcome is not None:
+            _note(run, outcome)
+        merge(answers[number], store, run.report or {}, outcome)
+
+
+def _remember_state(runs: Sequence[tuple[int, OperatorRun]], states: Mapping[str, Any]) -> None:
+    for number, run in runs:
+        if f"{run.case}-{number}" in states:
+            run.state = states[f"{run.case}-{number}"]
+            run.options = {**(run.options or {}), "state": run.state}  # what a resumed run must not remember anew
+            run.save(update_fields=["state", "options"])
+
+
+def _note(run: OperatorRun, outcome: RunOutcome) -> None:
+    run.report = outcome.report.get("collections", {})
+    run.state = outcome.state
+    # A blocked run is over too: what stopped it is said, and the next call makes a new plan.
+    run.done_at = timezone.now() if outcome.status != "failed" else None
+    with transaction.atomic():
+        run.save(update_fields=["report", "state", "done_at"])
+        counts = {name: {k: v for k, v in c.items() if isinstance(v, int)} for name, c in run.report.items()}
+        payload = {"case": run.case, "store": run.store.key, "status": outcome.status, "collections": counts}
+        audit.record(chain="system", actor=run.actor, action=f"operator.{run.action}", payload=payload, now=timezone.now())

@@ -1,0 +1,82 @@
+"""Export one person's package to a file: plain for the operator, or encrypted for somebody else (R15)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyrage
+from django.db import transaction
+from django.utils import timezone
+
+from privacy import actions, audit
+from privacy.actions import Person
+from privacy.finding import find as find_people
+from privacy.stores.base import StoreError
+from requests_app import package_files
+from requests_app.operating.answers import Answer, look
+from requests_app.operating.asked import Asked, Refused, Say
+
+
+def export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
+    answer = Answer()
+    look(asked, [person], [answer], progress)
+    findings = find_people([person], right="access")[person.ref]
+    plans = {k: f.plan for k, f in findings.items() if f.status == "found" and f.plan and (not asked.stores or k in asked.stores)}
+    if not answer.found:
+        return answer.to_json()
+    contested = {
+        key: {name: asked.contested for name, entry in findings[key].counts.items() if entry["contested"]}
+        for key in plans
+        if asked.contested
+    }
+    assert asked.out is not None
+    try:
+        with _written(asked.out, asked.recipient) as sink:
+            outcomes = actions.write_package(sink, person=person, plans=plans, language="sv", options={"contested": contested})
+    except (actions.StoreUnavailable, StoreError) as error:
+        raise Refused(str(error), 1) from None
+    for store, outcome in outcomes.items():
+        if outcome.status != "done":
+            answer.left.append(f"{store}: {outcome.reason}")
+        for name, counts in outcome.report.get("collections", {}).items():
+            answer.stores[store].setdefault(name, {}).update(counts)
+            if counts["contested"] and asked.contested != "keep":
+                answer.left.append(f"{store}.{name}: {counts['contested']} contested rows were withheld (--contested)")
+    with transaction.atomic():
+        payload = {"stores": sorted(plans), "complete": not answer.left}
+        audit.record(
+            chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.export", payload=payload, now=timezone.now()
+        )
+    return answer.to_json()
+
+
+@contextmanager
+def _written(out: Path, recipient: str | None) -> Iterator[BinaryIO]:
+    """A file that appears under its name only when it is whole; encrypted on its way to the disk where a recipient is named."""
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise Refused(f"--out cannot be written ({error.strerror})") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if recipient:
+                with package_files.encrypted(file, _age_key(recipient)) as sink:
+                    yield cast("BinaryIO", sink)
+            else:
+                yield file
+        partial.replace(out)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _age_key(text: str) -> pyrage.x25519.Recipient:
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise Refused("--recipient is no age public key (age1…)") from None
