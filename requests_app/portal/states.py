@@ -14,7 +14,7 @@ from requests_app.models import Outcome, RightsRequest, State
 class StateText:
     name: str | Promise
     meaning: str | Promise
-    tone: str  # a class of portal.css: wait | work | done | stop
+    tone: str  # a class of portal.css: wait | work | done | stop | rest
     stage: int  # index into STAGES; -1 where the road was left
 
 
@@ -47,7 +47,7 @@ STATES: dict[str, StateText] = {
     ),
     State.COMPLETED: StateText(_("Done"), _("Your request has been carried out."), "done", 3),
     State.REFUSED: StateText(_("Refused"), _("We have said no. Below you read why, and what you can do about it."), "stop", -1),
-    State.WITHDRAWN: StateText(_("Withdrawn"), _("You took your request back. Nothing more is done about it."), "stop", -1),
+    State.WITHDRAWN: StateText(_("Withdrawn"), _("You took your request back. Nothing more is done about it."), "rest", -1),
 }
 
 OUTCOMES: dict[str, str | Promise] = {
