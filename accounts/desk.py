@@ -69,7 +69,7 @@ class DeskAdmin(_ModelAdmin):
         return False
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [_column(name, self.labels[name]) if name in self.labels else name for name in self.list_display]  # type: ignore[index]
+        return [_column(name, self.labels[name]) if name in self.labels else name for name in self.list_display]
 
     def get_sortable_by(self, request: HttpRequest) -> list[Any]:
         return [item for item in self.get_list_display(request) if getattr(item, "__name__", item) in self.sortable]
@@ -103,7 +103,7 @@ class DeskAdmin(_ModelAdmin):
         return super().changelist_view(request, title | (extra_context or {}))
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         if "form" in context:
             context["form"].label_suffix = ""  # Django's colon; a question may end a label as well
         return render(request, template, self.admin_site.each_context(request) | {"opts": self.opts} | context, status=status)

@@ -45,7 +45,7 @@ class StaffSignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        email, address = str(data.get("username") or "").lower(), client_address(self.request)
+        email, address = str(data.get("username") or "").lower(), client_address(self.request) if self.request else ""
         if not email or not data.get("password") or not data.get("otp_token"):
             return data
         if not count_attempt(email=email, address=address, now=timezone.now()):

@@ -80,7 +80,7 @@ class StaffSite(AdminSite):
         # A static token is a device to django_otp too; here only a confirmed app counts.
         return isinstance(getattr(user, "otp_device", None), TOTPDevice)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)
 
         def within_the_sitting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -106,7 +106,7 @@ class StaffSite(AdminSite):
         return []  # our templates have their own menu; the stock list costs a permission check per model and page
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         context = self.each_context(request) | {"title": self.index_title} | self.first_page(request) | (extra_context or {})
         return render(request, "admin/index.html", context)
 
@@ -116,7 +116,7 @@ class StaffSite(AdminSite):
             return redirect(reverse_enrol())
         if request.method == "GET" and self.has_permission(request):
             return redirect("admin:index")
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         context = self.each_context(request) | {"title": _("Sign in"), "has_permission": False} | (extra_context or {})
         view = StaffSignIn.as_view(
             authentication_form=StaffSignInForm, template_name="admin/login.html", next_page="admin:index", extra_context=context
@@ -128,20 +128,21 @@ class StaffSite(AdminSite):
         """Where an invitation leads: scan the app's secret, choose a password. It opens nothing else."""
         if request.user.is_authenticated and _over(request):
             end_session(request)
-        device = device_to_confirm(request.user) if _may_enrol(request) else None  # type: ignore[arg-type]
+        staff: Any = request.user
+        device = device_to_confirm(staff) if _may_enrol(request) else None
         if device is None:
             return redirect("admin:login")
-        form = EnrolForm(request.user, request.POST if request.method == "POST" else None, label_suffix="")  # type: ignore[arg-type]
+        form = EnrolForm(staff, request.POST if request.method == "POST" else None, label_suffix="")
         if request.method == "POST" and form.is_valid():
             confirmed = enrol_staff(
-                staff=request.user,  # type: ignore[arg-type]
+                staff=staff,
                 code=form.cleaned_data["code"],
                 password=form.cleaned_data["new_password1"],
                 now=timezone.now(),
             )
             if confirmed is not None:
                 del request.session[ENROLLING]
-                update_session_auth_hash(request, request.user)  # new session key, other sessions end  # type: ignore[arg-type]
+                update_session_auth_hash(request, staff)  # new session key, other sessions end
                 otp_login(request, confirmed)
                 return redirect("admin:index")
             form.add_error("code", _("The app does not show this code now. Wait for the next one and try again."))
@@ -152,7 +153,7 @@ class StaffSite(AdminSite):
             "qr": qr_svg(device.config_url, label=str(_("QR code for your authenticator app"))),
             "secret": typed_secret(device),
         }
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return render(request, "admin/enrol.html", context)
 
 

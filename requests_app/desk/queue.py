@@ -20,8 +20,8 @@ from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import RightsRequest, RunState, State, StoreRun
 
 # What a line shows; the encrypted columns stay where they are.
-COLUMNS = ("reference", "right", "state", "identity_level", "due_on", "paused_at", "closed_at", "source")
-COLUMNS += ("assignee__first_name", "assignee__last_name", "assignee__email")
+OWN_COLUMNS = ("reference", "right", "state", "identity_level", "due_on", "paused_at", "closed_at", "source")
+COLUMNS = (*OWN_COLUMNS, "assignee__first_name", "assignee__last_name", "assignee__email")
 
 TONES = {State.BLOCKED: "bad", State.PROPOSED: "warn", State.IDENTIFYING: "info", State.TRIAGE: "info", State.RECEIVED: "info"}
 
@@ -121,7 +121,8 @@ class PersonFilter(admin.SimpleListFilter):
         return [(value, _("found by identity"))] if value else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(customer__public_id__in=self.value().split(",")[:20]) if self.value() else queryset
+        references = (self.value() or "").split(",")[:20]
+        return queryset.filter(customer__public_id__in=references) if self.value() else queryset
 
 
 class Queue(DeskAdmin):

@@ -30,7 +30,7 @@ else:
 class RecipientForm(_ModelForm):
     class Meta:
         model = Recipient
-        fields = ("name", "role", "country", "agreement", "safeguard", "contact")
+        fields: tuple[str, ...] = ("name", "role", "country", "agreement", "safeguard", "contact")
         labels = {
             "name": _("Name"),
             "role": _("Role"),

@@ -57,7 +57,7 @@ def find(wanted: str, *, acting_user: Staff, now: datetime) -> Found:
 
 def _customers(wanted: str) -> tuple[str, ...]:
     hashes: dict[str, list[str]] = {}
-    for kind in IdentityKind:
+    for kind in IdentityKind.values:
         try:
             hashes[kind] = identity_hashes(kind, wanted)
         except InvalidIdentity:

@@ -91,7 +91,7 @@ class StoreAdmin(DeskAdmin):
         return badge(HEALTH_TONES[Store.Health(store.health)], str(store.get_health_display()))
 
     @admin.display(description=_("data map"))
-    def version(self, store: Any) -> str:
+    def version(self, store: Any) -> Any:
         if not store.current:
             return _("none")
         version = store.current[0]
@@ -105,8 +105,8 @@ class StoreAdmin(DeskAdmin):
         return store.stopped or 0
 
     def page_context(self, request: HttpRequest, record: Store) -> dict[str, Any]:
-        versions = record.versions.defer("source").order_by("-version")  # type: ignore[attr-defined]
-        current = record.versions.filter(is_current=True).first()  # type: ignore[attr-defined]
+        versions = record.versions.defer("source").order_by("-version")
+        current = record.versions.filter(is_current=True).first()
         purges = PurgeRun.objects.filter(store=record).order_by("-started_at")[:5]
         return {
             "title": record.name or record.key,
