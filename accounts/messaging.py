@@ -60,9 +60,13 @@ class SmtpMessenger:
         except smtplib.SMTPException as error:
             # The driver's own text carries addresses; the reply code says as much to an operator.
             code = getattr(error, "smtp_code", "")
-            raise DeliveryFailed(f"the mail server did not take the message ({type(error).__name__} {code})".replace(" )", ")")) from None
+            raise DeliveryFailed(
+                f"the mail server did not take the message ({type(error).__name__} {code})".replace(" )", ")")
+            ) from None
         except OSError as error:
-            raise DeliveryFailed(f"the mail server cannot be reached ({type(error).__name__}); look at EMAIL_HOST and EMAIL_PORT") from None
+            raise DeliveryFailed(
+                f"the mail server cannot be reached ({type(error).__name__}); look at EMAIL_HOST and EMAIL_PORT"
+            ) from None
 
 
 class HttpSmsGateway:
