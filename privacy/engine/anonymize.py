@@ -24,6 +24,7 @@ _RANDOM = {
     "bytes": "bytes",
     "json": "json",
     "array": "array",
+    "ip": "ip",
 }
 
 

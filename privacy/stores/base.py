@@ -32,7 +32,7 @@ class StoreRefused(StoreError):
 @dataclass(frozen=True)
 class Column:
     name: str
-    family: str  # int float decimal text bool date datetime uuid bytes json array other
+    family: str  # int float decimal text bool date datetime uuid bytes json array enum ip other
     type_name: str  # as the database spells it
     nullable: bool = True
     length: int | None = None
@@ -43,6 +43,7 @@ class Column:
     precision: tuple[int, int] | None = None
     choices: tuple[str, ...] = ()  # enum labels, or the literals of an IN check
     checked: bool = False  # a check constraint mentions the column
+    base: str = ""  # the type that values are sent as, where it is not type_name: a domain's
 
 
 @dataclass(frozen=True)

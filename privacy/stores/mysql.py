@@ -81,6 +81,8 @@ class MySqlDialect(Dialect):
         "1927",
         "1020",
     )
+    strangers = ("1044", "1045", "1049", "1698")
+    loose = True  # '0000-00-00'
     straight = "STRAIGHT_JOIN"
     target = "t."
     skip_locked = " FOR UPDATE SKIP LOCKED"
@@ -96,10 +98,13 @@ class MySqlDialect(Dialect):
         kinds: dict[str, str] = {}
         for row in read(_COLUMNS):
             columns.setdefault(row[0], {})[row[1]] = _column(row)
-            kinds[row[0]] = "table" if row[10] == "BASE TABLE" else "view"
+            kinds[row[0]] = "view" if "VIEW" in row[10] else "table"  # or SYSTEM VERSIONED
         keys: dict[tuple[str, str], list[str]] = {}
-        for table, key, column in read(_KEYS):
+        partial: set[tuple[str, str]] = set()  # of a text's beginning, or of an expression
+        for table, key, column, part in read(_KEYS):
             keys.setdefault((table, key), []).append(column)
+            partial |= {(table, key)} if part is not None or column is None else set()
+        keys = {key: names for key, names in keys.items() if key not in partial}
         triggers: dict[str, list[str]] = {}
         for table, text in read(_TRIGGERS):
             triggers.setdefault(table, []).append(text)
@@ -113,6 +118,7 @@ class MySqlDialect(Dialect):
                 primary_key=tuple(keys.get((name, "PRIMARY"), ())),
                 uniques=tuple(tuple(key) for (table, _), key in keys.items() if table == name),
                 kind=kinds[name],
+                schema=schema,
                 triggers=tuple(triggers.get(name, ())),
             )
             for name, found in columns.items()
@@ -161,14 +167,21 @@ class MySqlDialect(Dialect):
             source = f"(SELECT {plain} FROM {source}) AS v"
         return source, {"v": dump(rows)}
 
+    def compared(self, expression: str, column: Column) -> str:
+        # A FLOAT is no DOUBLE: 0.1 and 0.1 differ.
+        return f"CAST({expression} AS CHAR)" if _is_single(column) else expression
+
     def _json_type(self, column: Column) -> str:
+        if _is_single(column):
+            return "VARCHAR(50)"
         if column.family == "int":
             return "DECIMAL(20)" if "unsigned" in column.type_name and column.bits > 62 else "BIGINT"
         if column.family in ("decimal", "date", "datetime", "float"):
             return {"float": "DOUBLE", "datetime": "DATETIME(6)", "date": "DATE"}.get(column.family, column.type_name)
         # The column's own collation, so that its index serves; utf8mb4 where it is no text.
         collation = column.collation or "utf8mb4_bin"
-        return f"VARCHAR(1000) CHARACTER SET {collation.split('_')[0]} COLLATE {collation}"
+        kind = "VARCHAR(1000)" if (column.length or 0) <= 1000 else "LONGTEXT"  # what does not fit becomes NULL
+        return f"{kind} CHARACTER SET {collation.split('_')[0]} COLLATE {collation}"
 
     def bind(self, value: Any, column: Column) -> Any:
         if isinstance(value, date | datetime):
@@ -176,6 +189,10 @@ class MySqlDialect(Dialect):
         if isinstance(value, bytes):
             return value.hex()
         return str(value) if isinstance(value, Decimal) or column.family not in ("int", "float", "bool") else value
+
+    def code(self, error: BaseException | None) -> str | None:
+        number = error.args[0] if error is not None and error.args else None
+        return str(number) if isinstance(number, int) else None
 
     def written(self, value: Any, column: Column) -> Any:
         return value if isinstance(value, bytes) else self.bind(value, column)
@@ -216,6 +233,10 @@ class MySqlDialect(Dialect):
         return f"UPDATE {values} STRAIGHT_JOIN {table} t ON {equal(on)}{where} SET {', '.join(assignments)}"
 
 
+def _is_single(column: Column) -> bool:
+    return column.type_name.startswith("float")
+
+
 _COLUMNS = """
 SELECT c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.IS_NULLABLE, c.CHARACTER_MAXIMUM_LENGTH, c.NUMERIC_PRECISION,
        c.NUMERIC_SCALE, c.EXTRA, c.COLLATION_NAME, t.TABLE_TYPE
@@ -223,8 +244,8 @@ FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_
 WHERE c.TABLE_SCHEMA = :schema ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION
 """
 _KEYS = """
-SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS
-WHERE TABLE_SCHEMA = :schema AND NON_UNIQUE = 0 AND SUB_PART IS NULL ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX
+SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = :schema AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX
 """
 _FOREIGN = """
 SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME,

@@ -47,14 +47,18 @@ _FAMILIES = {
     "bytea": "bytes",
     "json": "json",
     "jsonb": "json",
+    "inet": "ip",
+    "cidr": "ip",
 }
 _BITS = {"int2": 15, "int4": 31, "oid": 32}
 
 _COLUMNS = """
-SELECT c.relname, a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull, a.atttypmod,
+SELECT c.relname, a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull,
+       CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END,
        a.attgenerated <> '' OR a.attidentity = 'a', c.relkind, t.typtype, bt.typname, t.typcategory,
        coalesce(co.collisdeterministic, true),
-       (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), n.nspname
+       (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)),
+       CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE '' END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type bt ON bt.oid = t.typbasetype
@@ -77,8 +81,9 @@ SELECT cn.nspname, c.relname, p.relname, x.confdeltype,
         JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.attnum),
        (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(x.confkey) WITH ORDINALITY k(attnum, n)
         JOIN pg_attribute a ON a.attrelid = x.confrelid AND a.attnum = k.attnum)
-FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
-JOIN pg_class p ON p.oid = x.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+FROM pg_constraint x JOIN pg_class c ON c.oid = coalesce(pg_partition_root(x.conrelid), x.conrelid)
+JOIN pg_namespace cn ON cn.oid = c.relnamespace
+JOIN pg_class p ON p.oid = coalesce(pg_partition_root(x.confrelid), x.confrelid) JOIN pg_namespace pn ON pn.oid = p.relnamespace
 WHERE x.contype = 'f' AND x.conparentid = 0 AND pn.nspname = :schema
 """
 _CHECKS = """
@@ -146,7 +151,7 @@ class PostgresDialect(Dialect):
                     c: _renamed(tables[fk.parent].columns[p], c) for c, p in zip(fk.child_columns, fk.parent_columns, strict=True)
                 }
                 tables[fk.child] = Table(name=child, columns=known, schema=child_schema)
-        return Schema(tables, tuple(foreign))
+        return Schema(tables, tuple(dict.fromkeys(foreign)))  # partitions may state one key each
 
     def begin_read(self, connection: sa.Connection) -> None:
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -170,12 +175,24 @@ class PostgresDialect(Dialect):
         return f"unnest({arrays}) AS v({names})", parameters
 
     def parameter(self, name: str, column: Column) -> str:
-        return f"CAST(:{name} AS {_array_type(column)})"
+        return f"CAST(:{name} AS {column.type_name if column.family in _AS_TEXT else _array_type(column)})"
 
     def bind(self, value: Any, column: Column) -> Any:
         return value if column.family in _PYTHON_FAMILIES else str(value)
 
+    def name(self, identifier: str) -> str:
+        # The preparer doubles percent signs for the driver, as text() does: once is enough.
+        return '"' + identifier.replace('"', '""').replace(":", "\\:") + '"'
+
+    def code(self, error: BaseException | None) -> str | None:
+        return getattr(error, "sqlstate", None)
+
+    def compared(self, expression: str, column: Column) -> str:
+        return f"{expression}\\:\\:text" if column.family in _AS_TEXT else expression
+
     def exactly(self, expression: str, column: Column) -> str:
+        if column.family in _AS_TEXT:
+            return self.compared(expression, column)
         return expression if column.exact else f'{expression}\\:\\:text COLLATE "C"'
 
     def distinct(self, source: str, columns: Sequence[Column]) -> str:
@@ -215,10 +232,13 @@ class PostgresDialect(Dialect):
 
 
 _PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}
+_AS_TEXT = {"json", "array", "other"}  # compared by their text: not all such types have an equality, or take every value
 
 
 def _array_type(column: Column) -> str:
-    base = re.sub(r"\(.*?\)", "", column.type_name)
+    if column.family in _AS_TEXT:
+        return "text"
+    base = re.sub(r"\(.*?\)", "", column.base or column.type_name)
     # A text parameter in `text`: casting to varchar(n) would cut a longer value into somebody else's.
     return {"character varying": "text", "character": "bpchar", "text": "text", '"char"': "text"}.get(base, base)
 
@@ -228,10 +248,10 @@ def _renamed(column: Column, name: str) -> Column:
 
 
 def _column(row: Any, checks: list[str]) -> Column:
-    _, name, type_name, spelled, not_null, modifier, generated, _, kind, base, category, deterministic, labels, _ = row
+    _, name, type_name, spelled, not_null, modifier, generated, _, kind, base, category, deterministic, labels, under = row
     domain = base if _char(kind) == "d" else None
     known = domain or type_name
-    family = "array" if _char(category) == "A" else _FAMILIES.get(known, "other")
+    family = "array" if _char(category) == "A" else "enum" if labels else _FAMILIES.get(known, "other")
     length = modifier - 4 if known in ("varchar", "bpchar") and modifier > 4 else None
     precision = ((modifier - 4) >> 16, (modifier - 4) & 0xFFFF) if known == "numeric" and modifier > 4 else None
     return Column(
@@ -246,6 +266,7 @@ def _column(row: Any, checks: list[str]) -> Column:
         precision=precision,
         choices=tuple(labels or _literals(checks)),
         checked=bool(checks),
+        base=under,
     )
 
 
@@ -263,29 +284,23 @@ def _literals(checks: list[str]) -> list[str]:
 
 def _random(what: str, column: Column) -> str:
     hexadecimal = "replace(gen_random_uuid()\\:\\:text, '-', '')"
-    if what == "text":
-        return f"left({hexadecimal}, {min(column.length or 32, 32)})"
     if what == "email":
         return f"left({hexadecimal}, {min((column.length or 60) - len('@anonymous.invalid'), 32)}) || '@anonymous.invalid'"
-    if what == "int":
-        return f"floor(random() * {min(2**column.bits - 1, 2**53)})\\:\\:bigint"
     if what == "number":
         whole = (column.precision[0] - column.precision[1]) if column.precision else 6
         return f"floor(random() * {10 ** max(min(whole, 12), 0)})"
-    if what == "date":
-        return "date '1900-01-01' + floor(random() * 36500)\\:\\:int"
-    if what == "bool":
-        return "random() < 0.5"
-    if what == "uuid":
-        return "gen_random_uuid()"
-    if what == "bytes":
-        return f"decode({hexadecimal}, 'hex')"
-    if what == "json":
-        return "'{}'"
-    if what == "array":
-        return "'{}'"
     if what == "choice":
         labels = ", ".join("'" + label.replace("'", "''").replace(":", "\\:") + "'" for label in column.choices)
         kind = "" if column.family == "text" else f"\\:\\:{column.type_name}"
         return f"((ARRAY[{labels}])[1 + floor(random() * {len(column.choices)})\\:\\:int]){kind}"
-    raise ValueError(what)
+    return {
+        "text": f"left({hexadecimal}, {min(column.length or 32, 32)})",
+        "int": f"floor(random() * {min(2**column.bits - 1, 2**53)})\\:\\:bigint",
+        "date": "date '1900-01-01' + floor(random() * 36500)\\:\\:int",
+        "bool": "random() < 0.5",
+        "uuid": "gen_random_uuid()",
+        "bytes": f"decode({hexadecimal}, 'hex')",
+        "ip": "inet '2001:db8\\:\\:' + floor(random() * 9e15)\\:\\:bigint",  # of the range for documentation (RFC 3849)
+        "json": "'{}'",
+        "array": "'{}'",
+    }[what]

@@ -47,9 +47,12 @@ class Dialect:
 
     #: SQLSTATE classes and codes (and driver numbers) that mean "try again later"
     transient: tuple[str, ...] = ("08", "40", "53", "55", "57", "58")
+    strangers: tuple[str, ...] = ("28", "3D000")  # and those that mean "who are you?"
     straight = "CROSS JOIN"  # joins in the order written
     skip_locked = ""  # how a select takes rows that nobody holds
     target = ""  # how a changed table's columns are prefixed in DELETE and UPDATE
+
+    loose = False  # whether a column may hold values that are none of its type
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
@@ -78,6 +81,10 @@ class Dialect:
     def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
         """`… WHERE …` that joins a values list with a table `t`, whose `columns` an index may serve."""
         return f"{source} {self.straight} {self.table(table)} t WHERE {equal(on)}"
+
+    def compared(self, expression: str, column: Column) -> str:
+        """The column so that it compares with what `values` made of its type."""
+        return expression
 
     def exactly(self, expression: str, column: Column) -> str:
         """The expression so that grouping and comparing tell every two spellings apart."""
@@ -126,6 +133,10 @@ class Dialect:
 
     def update(self, table: str, assignments: Sequence[str], values: str, on: Sequence[tuple[str, str]], where: str) -> str:
         return f"UPDATE {table} SET {', '.join(assignments)} WHERE {_within(on, values)}{where}"
+
+    def code(self, error: BaseException | None) -> str | None:
+        """By which the database names a driver's error: SQLSTATE, error number or error name."""
+        raise NotImplementedError
 
     def bind(self, value: Any, column: Column) -> Any:
         """A value as a values list takes it."""
@@ -192,12 +203,16 @@ class SqlStore:
                 translated.__context__ = None  # `from None` only hides it from those who print
 
     def translate(self, error: sa.exc.DBAPIError) -> StoreError:
-        code = error_code(error)
+        code = self.dialect.code(error.orig)
         kind = type(error.orig).__name__
         if error.connection_invalidated or (code is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)):
             return StoreUnavailable(f"{self.key}: cannot be reached, or went away ({kind}); check its URL and that it runs")
         if code is not None and code.startswith(self.dialect.transient):
             return StoreUnavailable(f"{self.key}: busy or short of resources ({kind} {code}); it is tried again")
+        if code is not None and code.startswith(self.dialect.strangers):
+            return StoreUnavailable(
+                f"{self.key}: does not let us in ({kind} {code}); check user, password and database of its URL"
+            )
         hint = {
             "42501": "the user of the store's URL lacks a right",
             "1142": "the user of the store's URL lacks a right",
@@ -206,21 +221,12 @@ class SqlStore:
             "SQLITE_READONLY": "the store is read-only",
             "23503": "a row outside the plan points at one of these rows",
             "1451": "a row outside the plan points at one of these rows",
+            "SQLITE_CONSTRAINT_FOREIGNKEY": "a row outside the plan points at one of these rows",
         }.get(code or "", "")
         table = getattr(getattr(error.orig, "diag", None), "table_name", None)
         column = getattr(getattr(error.orig, "diag", None), "column_name", None)
         place = f" at {table}" + (f".{column}" if column else "") if table else ""
         return StoreRefused(f"{self.key}: refused{place} ({kind} {code or ''})" + (f": {hint}" if hint else ""))
-
-
-def error_code(error: sa.exc.DBAPIError) -> str | None:
-    """SQLSTATE (PostgreSQL), error number (MySQL) or error name (SQLite)."""
-    original = error.orig
-    for name in ("sqlstate", "sqlite_errorname"):
-        if value := getattr(original, name, None):
-            return str(value)
-    arguments = getattr(original, "args", ())
-    return str(arguments[0]) if arguments and isinstance(arguments[0], int) else None
 
 
 class SqlSession:
@@ -260,7 +266,7 @@ class SqlSession:
         source, parameters = self.dialect.values([_TAG, *columns], bound)
         if not all(column.exact for column in columns):
             source = self.dialect.distinct(source, [_TAG, *columns])
-        on = [(f"t.{self.dialect.name(c.name)}", f"v.k{i}") for i, c in enumerate(columns, 1)]
+        on = [(self.dialect.compared(f"t.{self.dialect.name(c.name)}", c), f"v.k{i}") for i, c in enumerate(columns, 1)]
         joined = self.dialect.joined(self.tables[table], source, on, key)
         yield from self._grouped(table, f"{joined}{constant[0]}", parameters | constant[1], by)
 
@@ -278,7 +284,7 @@ class SqlSession:
             target = _TEXT
             bound = self._converted([target], folded, tagged=True)
         else:
-            on, served = [(name, "v.k1")], [column]
+            on, served = [(self.dialect.compared(name, target), "v.k1")], [column]
             if not target.exact:
                 on.append((self.dialect.exactly(name, target), self.dialect.exactly("v.k1", target)))
             bound = self._converted([target], spellings, tagged=True)
@@ -427,14 +433,16 @@ class SqlSession:
         for pattern, members in patterns.items():
             given = [i for i, null in enumerate(pattern) if not null]
             columns = [table.columns[groups.columns[i]] for i in given]
-            bound = self._converted(columns, [tuple(values[i] for i in given) for values in members])
+            bound = self._converted(
+                columns, [tuple(values[i] for i in given) for values in members], as_stored=self.dialect.loose
+            )
             if given and not bound:
                 continue
             where = "".join(
                 f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null
             )
             source, parameters = self.dialect.values(columns or [_TAG], bound if given else [(0,)])
-            on = [(prefix + self.dialect.name(c.name), f"v.k{i}") for i, c in enumerate(columns)]
+            on = [(self.dialect.compared(prefix + self.dialect.name(c.name), c), f"v.k{i}") for i, c in enumerate(columns)]
             # Where a collation is lenient the index finds a superset and this tells the spellings apart.
             on += [
                 (self.dialect.exactly(prefix + self.dialect.name(c.name), c), self.dialect.exactly(f"v.k{i}", c))
@@ -443,26 +451,25 @@ class SqlSession:
             ]
             yield source, on, where, parameters
 
-    def _converted(self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False) -> list[Values]:
-        """Rows in the types of `columns`; rows with a part that is NULL or does not convert match nothing and fall out."""
-        rows = list(rows)
+    def _converted(
+        self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False, as_stored: bool = False
+    ) -> list[Values]:
+        """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert is left out: it matches nothing.
+
+        `as_stored`: a value that does not convert came from the store itself, and stays what it is.
+        """
         skip = 1 if tagged else 0
-        if rows and all(self._ready(column, [row[i] for row in rows]) for i, column in enumerate(columns, skip)):
-            return rows
-        out = []
+        out: dict[Values, None] = {}
         for row in rows:
             values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
+            if as_stored:
+                values = [old if new is NO_MATCH else new for old, new in zip(row[skip:], values, strict=True)]
             if not any(value is NO_MATCH for value in values):
-                bound = tuple(self.dialect.bind(value, column) for value, column in zip(values, columns, strict=True))
-                out.append((*row[:skip], *bound))
-        return list(dict.fromkeys(out))  # '7' and 7 are one key of a number
-
-    @staticmethod
-    def _ready(column: Column, values: Sequence[Any]) -> bool:
-        """Whether all values are in the column's type already: integers within its range, the common case of a key."""
-        if column.family != "int" or set(map(type, values)) != {int}:
-            return False
-        return -(2**column.bits) <= min(values) and max(values) < 2**column.bits
+                out[*row[:skip], *values] = None
+        return [
+            (*row[:skip], *(self.dialect.bind(value, column) for value, column in zip(row[skip:], columns, strict=True)))
+            for row in out
+        ]
 
     def _constants(self, table: str, constants: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
         sql, parameters = "", {}
@@ -471,7 +478,7 @@ class SqlSession:
             converted = convert(value, column)
             if converted is NO_MATCH:
                 return None
-            sql += f" AND t.{self.dialect.name(name)} = :w{number}"
+            sql += f" AND {self.dialect.compared('t.' + self.dialect.name(name), column)} = :w{number}"
             parameters[f"w{number}"] = self.dialect.bind(converted, column)
         return sql, parameters
 

@@ -29,6 +29,9 @@ class SqliteDialect(Dialect):
         "SQLITE_PROTOCOL",
     )
 
+    loose = True  # types are names only
+    strangers = ("SQLITE_AUTH",)
+
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
         self.indexed: set[tuple[str, str]] = set()  # (table, first column of an index)
@@ -82,10 +85,12 @@ class SqliteDialect(Dialect):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+        binary = {i for row in rows for i, value in enumerate(row) if isinstance(value, list)}
         given = [f"json_extract(value, '$[{i}]')" for i in range(len(columns))]
-        # JSON holds bytes in hexadecimal.
-        typed = [f"insyn_bytes({part})" if c.family == "bytes" else part for part, c in zip(given, columns, strict=True)]
-        parts = ", ".join(f"{part} AS k{i}" for i, part in enumerate(typed))
+        for i in binary:  # in an array of one, in hexadecimal: JSON has no bytes
+            in_array = f"insyn_bytes(json_extract(value, '$[{i}][0]'))"
+            given[i] = f"CASE json_type(value, '$[{i}]') WHEN 'array' THEN {in_array} ELSE {given[i]} END"
+        parts = ", ".join(f"{part} AS k{i}" for i, part in enumerate(given))
         return f"(SELECT {parts} FROM json_each(:v)) AS v", {"v": dump(rows)}
 
     def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
@@ -100,12 +105,15 @@ class SqliteDialect(Dialect):
         if isinstance(value, datetime):
             return value.isoformat(" ")
         if isinstance(value, bytes):
-            return value.hex()
+            return [value.hex()]
         if isinstance(value, bool):
             return int(value)
         if isinstance(value, Decimal):
             return float(value)
         return value if isinstance(value, int | float | str) else value.isoformat() if isinstance(value, date) else str(value)
+
+    def code(self, error: BaseException | None) -> str | None:
+        return getattr(error, "sqlite_errorname", None)
 
     def written(self, value: Any, column: Column) -> Any:
         return value if isinstance(value, bytes) else self.bind(value, column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 import uuid
 from datetime import date, datetime, time, timedelta
@@ -90,6 +91,14 @@ def _bytes(value: Any, _column: Column) -> Any:
     return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else NO_MATCH
 
 
+def _enum(value: Any, column: Column) -> Any:
+    return value if value in column.choices else NO_MATCH
+
+
+def _ip(value: Any, _column: Column) -> Any:
+    return str(ipaddress.ip_interface(str(value).strip())).removesuffix("/32").removesuffix("/128")
+
+
 _CONVERTERS = {
     "int": _int,
     "decimal": _decimal,
@@ -100,6 +109,8 @@ _CONVERTERS = {
     "date": _date,
     "datetime": _datetime,
     "bytes": _bytes,
+    "enum": _enum,
+    "ip": _ip,
 }
 
 
