@@ -60,7 +60,7 @@ def open_store(key: str, url: str, *, policy: Policy, schema: str | None = None,
         for point in entry_points(group="insyn.stores"):
             if point.name == scheme:
                 return point.load()(key=key, url=text, schema=schema)
-        raise BadUrl(f"{key}: `{scheme}:` is no kind of store known here; known are {', '.join(sorted(KINDS))}")
+        raise BadUrl(f"{key}: the URL begins with no kind of store known here; known are {', '.join(sorted(KINDS))}")
     try:
         parsed = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
@@ -96,11 +96,8 @@ def _check(key: str, url: sa.URL, allowed: Sequence[str] | set[str], policy: Pol
         raise BadUrl(f"{key}: the URL option {unknown[0]} is not on the list ({', '.join(sorted(allowed))})")
     if not url.database:
         raise BadUrl(f"{key}: the URL names no database")
-    hosts = [url.host] if url.host else []
-    if isinstance(extra := url.query.get("host"), str):
-        hosts.append(extra)
-    for host in hosts:
-        if host and not host.startswith("/") and not _allowed(host, policy.hosts):
+    for host in _hosts(url):
+        if not host.startswith("/") and not _allowed(host, policy.hosts):
             raise BadUrl(f"{key}: the host of the URL is not on INSYN_STORE_HOST_ALLOWLIST")
     if _identity(url) in {_identity(sa.make_url(own)) for own in policy.forbidden}:
         raise BadUrl(f"{key}: this is the application's own database, which is registered as `insyn` and not by hand")
@@ -115,6 +112,12 @@ def _allowed(host: str, hosts: Sequence[str]) -> bool:
         return False
 
 
+def _hosts(url: sa.URL) -> list[str]:
+    more = url.query.get("host", ())
+    return [host for host in (url.host, *((more,) if isinstance(more, str) else more)) if host]
+
+
 def _identity(url: sa.URL) -> tuple[Any, ...]:
-    host = url.query.get("host") or url.host or "localhost"
-    return ({"127.0.0.1": "localhost", "::1": "localhost"}.get(str(host), host), url.port, url.database)
+    host = (_hosts(url) or ["localhost"])[-1]
+    port = url.port or int(str(url.query.get("port") or 0)) or 5432
+    return ({"127.0.0.1": "localhost", "::1": "localhost"}.get(host, host), port, url.database)

@@ -454,7 +454,7 @@ class SqlSession:
     def _converted(
         self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False, as_stored: bool = False
     ) -> list[Values]:
-        """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert is left out: it matches nothing.
+        """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert matches nothing.
 
         `as_stored`: a value that does not convert came from the store itself, and stays what it is.
         """

@@ -138,7 +138,7 @@ _TAGGED: tuple[tuple[str, type, Any], ...] = (
     ("datetime", datetime, datetime.isoformat),
     ("date", date, date.isoformat),
     ("time", time, time.isoformat),
-    ("seconds", timedelta, timedelta.total_seconds),
+    ("microseconds", timedelta, lambda span: span // timedelta(microseconds=1)),
     ("bytes", bytes, lambda raw: base64.b64encode(raw).decode()),
 )
 _READERS: dict[str, Any] = {
@@ -148,7 +148,7 @@ _READERS: dict[str, Any] = {
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
-    "seconds": lambda seconds: timedelta(seconds=seconds),
+    "microseconds": lambda count: timedelta(microseconds=count),
     "bytes": base64.b64decode,
     "text": str,
 }
