@@ -96,6 +96,13 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
     def get_serializer_class(self) -> Any:
         return RequestDetailSerializer if self.action == "retrieve" else RequestSerializer
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        schema = getattr(self, "swagger_fake_view", False)
+        return super().get_serializer_context() | {"level": 0 if schema else self.caller.level}
+
+    def _detail(self, request: RightsRequest) -> Any:
+        return RequestDetailSerializer(request, context=self.get_serializer_context()).data
+
     @extend_schema(
         request=SubmitSerializer,
         responses={
@@ -126,7 +133,7 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
             return Response(problem, status=status.HTTP_409_CONFLICT)
         except cases.NotAllowed as error:
             raise ValidationError({"detail": str(error)}) from None
-        return Response(RequestDetailSerializer(submitted).data, status=status.HTTP_201_CREATED)
+        return Response(self._detail(submitted), status=status.HTTP_201_CREATED)
 
     def _details(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         details: dict[str, Any] = {}
@@ -151,7 +158,7 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
             cases.withdraw_request(request=mine, customer=self.caller.customer, now=timezone.now())
         except cases.NotAllowed as error:
             raise Conflict(str(error)) from None
-        return Response(RequestDetailSerializer(mine).data)
+        return Response(self._detail(mine))
 
     @extend_schema(
         responses={

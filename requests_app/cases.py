@@ -2,7 +2,15 @@
 
 from requests_app.decision import approve_erasure, approve_request, propose_erasure, refuse_request
 from requests_app.errors import AlreadyOpen, NotAllowed, SomebodyElseGotThereFirst
-from requests_app.intake import NEEDED_LEVEL, ask_identity, record_identity_level, submit_request, waive_waiting, withdraw_request
+from requests_app.intake import (
+    NEEDED_LEVEL,
+    ask_identity,
+    may_be_told,
+    record_identity_level,
+    submit_request,
+    waive_waiting,
+    withdraw_request,
+)
 from requests_app.lifting import lift_restriction, tell_before_lifting
 from requests_app.runs import plan_digest
 from requests_app.triage import (
@@ -30,6 +38,7 @@ __all__ = [
     "extend_deadline",
     "extension_letter",
     "lift_restriction",
+    "may_be_told",
     "plan_digest",
     "propose_erasure",
     "record_corrections",

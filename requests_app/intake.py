@@ -40,6 +40,11 @@ GROUNDS = {Right.ERASURE: frozenset("abcdef"), Right.RESTRICTION: frozenset("abc
 ASKING_AT_ONCE = (Source.PORTAL, Source.API)
 
 
+def may_be_told(request: RightsRequest, *, level: int) -> bool:
+    """Whether what the stores answered may be shown at this identity level: to nobody who could not be given it."""
+    return level >= NEEDED_LEVEL[Right(request.right)] and request.state not in (State.REFUSED, State.WITHDRAWN)
+
+
 def submit_request(
     *,
     customer: Customer,

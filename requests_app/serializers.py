@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from requests_app import cases
 from requests_app.answers import human_answers
 from requests_app.models import OPEN_STATES, Outcome, Package, Right, RightsRequest, State
 from requests_app.timeline import timeline
@@ -78,7 +79,7 @@ class PackageSerializer(serializers.ModelSerializer[Package]):
 
 
 class RequestDetailSerializer(RequestSerializer):
-    """One request with its timeline, what each store answered, and its package."""
+    """One request with its timeline, what each store answered, and its package. The context holds the caller's `level`."""
 
     timeline = serializers.SerializerMethodField()
     answers = serializers.SerializerMethodField()
@@ -94,7 +95,8 @@ class RequestDetailSerializer(RequestSerializer):
 
     @extend_schema_field(StoreAnswerSerializer(many=True))
     def get_answers(self, request: RightsRequest) -> Any:
-        return StoreAnswerSerializer(human_answers(request), many=True).data
+        told = cases.may_be_told(request, level=self.context["level"])
+        return StoreAnswerSerializer(human_answers(request) if told else [], many=True).data
 
     @extend_schema_field(PackageSerializer(allow_null=True))
     def get_package(self, request: RightsRequest) -> Any:

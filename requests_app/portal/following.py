@@ -184,8 +184,7 @@ def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
 
 
 def _moving_parts(case: RightsRequest, *, level: int) -> dict[str, Any]:
-    told = level >= cases.NEEDED_LEVEL[Right(case.right)] and case.state not in (State.REFUSED, State.WITHDRAWN)
-    entries, answers = timeline(case), human_answers(case) if told else []
+    entries, answers = timeline(case), human_answers(case) if cases.may_be_told(case, level=level) else []
     package = _package(case)
     moving = case.state in MOVING or (package is not None and package.state == Package.State.BUILDING)
     # Everything the fragment shows, as one digest: equal means that there is nothing new to swap in.

@@ -106,6 +106,16 @@ def test_downloading_takes_level_2(alice):
     assert "level 2" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("right", "level", "told"), [("access", 1, 0), ("access", 2, 1), ("restriction", 1, 1)])
+def test_what_a_store_holds_is_told_only_at_the_level_that_could_be_given_it(alice, right, level, told):
+    make_store("crm")
+    request = make_request(alice, right, level=1)
+    one = caller(alice, level=level).get(f"{URL}{request.reference}/").json()
+    assert len(one["answers"]) == told
+    withdrawn = post(caller(alice, level=level), f"{URL}{request.reference}/withdraw/").json()
+    assert withdrawn["answers"] == []
+
+
 def test_the_list_has_pages(alice):
     for _ in range(55):
         request = make_request(alice)
