@@ -6,7 +6,6 @@ a message delivered twice under one key is one message to whoever can tell (the 
 
 from __future__ import annotations
 
-import hmac
 import json
 import smtplib
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from typing import Protocol
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils.module_loading import import_string
+
+from privacy.hooks import sign
 
 EMAIL, SMS = "email", "sms"
 GATEWAY_SECONDS = 10
@@ -79,6 +80,8 @@ class HttpSmsGateway:
     def send(self, *, channel: str, to: str, subject: str, text: str, key: str) -> None:
         import httpx2
 
+        if not settings.INSYN_SMS_GATEWAY_SECRET:
+            raise DeliveryFailed("set INSYN_SMS_GATEWAY_SECRET: anybody could sign with an empty one")
         body = json.dumps({"to": to, "text": text, "key": key}, ensure_ascii=False).encode()
         stamp = str(int(time()))
         headers = {
@@ -95,8 +98,3 @@ class HttpSmsGateway:
             ) from None
         if not answer.is_success:
             raise DeliveryFailed(f"the gateway for text messages answered {answer.status_code}")
-
-
-def sign(body: bytes, *, stamp: str, secret: str) -> str:
-    """HMAC-SHA-256 in hex of `stamp + "." + body`: what the gateway compares before it believes the body."""
-    return hmac.new(secret.encode(), stamp.encode() + b"." + body, sha256).hexdigest()

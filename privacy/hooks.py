@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 SECONDS = 10
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class HookFailed(Exception):
@@ -28,9 +29,7 @@ def post(url: str, body: Mapping[str, Any], *, key: str, now: datetime) -> None:
     """POST and await the answer; `key` makes a repeated call recognisable. Any 2xx means taken. Raises HookFailed."""
     import httpx2
 
-    host = urlsplit(url).hostname or ""
-    if host not in settings.INSYN_HOOK_HOST_ALLOWLIST:
-        raise HookFailed(f"the host {host} is not in INSYN_HOOK_HOST_ALLOWLIST")
+    host = _allowed_host(url)
     content = json.dumps(body, ensure_ascii=False, sort_keys=True).encode()
     stamp = str(int(now.timestamp()))
     headers = {
@@ -45,3 +44,16 @@ def post(url: str, body: Mapping[str, Any], *, key: str, now: datetime) -> None:
         raise HookFailed(f"{host} cannot be reached ({type(error).__name__})") from None
     if not answer.is_success:
         raise HookFailed(f"{host} answered {answer.status_code}")
+
+
+def _allowed_host(url: str) -> str:
+    """The host of a URL that may be posted to, and with a signature that not everybody can make; else raises HookFailed."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host not in settings.INSYN_HOOK_HOST_ALLOWLIST:
+        raise HookFailed(f"the host {host} is not in INSYN_HOOK_HOST_ALLOWLIST")
+    if parts.scheme != "https" and host not in LOOPBACK:
+        raise HookFailed(f"{host} is asked without TLS: its address must begin with https://")
+    if not settings.INSYN_HOOK_SECRET:
+        raise HookFailed("set INSYN_HOOK_SECRET: anybody could sign with an empty one")
+    return host

@@ -6,20 +6,17 @@ tried again, and two workers never take the same one. Tasks for people wait in t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import messaging
 from accounts.models import Staff
-from privacy import audit
+from privacy import audit, hooks
 from privacy.models import Restriction
 from requests_app import doorbell
 from requests_app.backoff import backoff
@@ -31,13 +28,8 @@ log = structlog.get_logger(__name__)
 Kind = OutboxItem.Kind
 CARRIED = (Kind.EMAIL, Kind.SMS, Kind.HOOK)
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=2), timedelta(hours=6)
-HOOK_SECONDS = 10
 # The notice that a restriction will be lifted: its delivery is the date of Art. 18(3).
 LIFTING = "lifting"
-
-
-class HookFailed(Exception):
-    """The hook was not taken. The text names the host and the status, never the content."""
 
 
 def enqueue(
@@ -107,13 +99,14 @@ def _claim(now: datetime) -> OutboxItem | None:
 def _deliver(item: OutboxItem, tick: Callable[[], datetime]) -> bool:
     try:
         if item.kind == Kind.HOOK:
-            _post_hook(item, tick())
+            hook = item.payload or {}
+            hooks.post(hook["url"], hook["body"], key=item.key, now=tick())
         else:
             content = item.payload or {}
             messaging.deliver(
                 channel=item.kind, to=item.to or "", subject=content.get("subject", ""), text=content["text"], key=item.key
             )
-    except (messaging.DeliveryFailed, HookFailed) as error:
+    except (messaging.DeliveryFailed, hooks.HookFailed) as error:
         _remember_failure(item, str(error))
         return False
     except Exception as error:  # noqa: BLE001 - one broken item must not stop those behind it
@@ -148,28 +141,3 @@ def key_for(request: RightsRequest, event: str, contact: object = "") -> str:
 
 def event_of(key: str) -> str:
     return key.split(":")[1] if key.count(":") >= 2 else ""
-
-
-def _post_hook(item: OutboxItem, now: datetime) -> None:
-    """A signed POST: HMAC-SHA-256 in hex of `timestamp + "." + body` under INSYN_HOOK_SECRET. Any 2xx means taken."""
-    import httpx2
-
-    content = item.payload or {}
-    url = content["url"]
-    host = urlsplit(url).hostname or ""
-    if host not in settings.INSYN_HOOK_HOST_ALLOWLIST:
-        raise HookFailed(f"the host {host} is not in INSYN_HOOK_HOST_ALLOWLIST")
-    body = json.dumps(content["body"], ensure_ascii=False, sort_keys=True).encode()
-    stamp = str(int(now.timestamp()))
-    headers = {
-        "Content-Type": "application/json",
-        "Idempotency-Key": item.key,
-        "X-Insyn-Timestamp": stamp,
-        "X-Insyn-Signature": "v1=" + messaging.sign(body, stamp=stamp, secret=settings.INSYN_HOOK_SECRET),
-    }
-    try:
-        answer = httpx2.post(url, content=body, headers=headers, timeout=HOOK_SECONDS, follow_redirects=False)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise HookFailed(f"{host} cannot be reached ({type(error).__name__})") from None
-    if not answer.is_success:
-        raise HookFailed(f"{host} answered {answer.status_code}")

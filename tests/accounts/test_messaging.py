@@ -96,6 +96,13 @@ def test_a_text_message_is_posted_signed_and_with_its_key(gateway):
     assert headers["X-Insyn-Signature"] == f"v1={expected}"
 
 
+def test_without_a_secret_nothing_is_posted(gateway, settings):
+    settings.INSYN_SMS_GATEWAY_SECRET = ""
+    with pytest.raises(DeliveryFailed, match="INSYN_SMS_GATEWAY_SECRET"):
+        send(channel="sms", to="+46701234567")
+    assert gateway["requests"] == []
+
+
 @pytest.mark.parametrize("status", [400, 500, httpx2.ConnectError("no route to +46701234567"), httpx2.ReadTimeout("123456")])
 def test_a_gateway_that_does_not_take_it_is_a_failure_without_details(gateway, status):
     gateway["status"] = status

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from accounts import messaging
+from privacy import hooks
 from requests_app import outbox
 from requests_app.models import OutboxItem
 from tests.factories import NOW, make_request, make_staff
@@ -129,7 +130,7 @@ class Receiver:
 
 
 @pytest.fixture
-def hooks(settings):
+def hooked(settings):
     settings.INSYN_HOOK_HOST_ALLOWLIST = ["hooks.example.se"]
     settings.INSYN_HOOK_SECRET = "shared"
 
@@ -138,7 +139,7 @@ def owe_hook(url="https://hooks.example.se/erased"):
     return owe("K:hook:1", kind=Kind.HOOK, to=None, payload={"url": url, "body": {"case": "K7MW"}})
 
 
-def test_a_hook_is_signed_and_carries_its_key(hooks, monkeypatch):
+def test_a_hook_is_signed_and_carries_its_key(hooked, monkeypatch):
     receiver = Receiver()
     monkeypatch.setattr(httpx2, "post", receiver.post)
     owe_hook()
@@ -147,7 +148,7 @@ def test_a_hook_is_signed_and_carries_its_key(hooks, monkeypatch):
     assert (url, body) == ("https://hooks.example.se/erased", b'{"case": "K7MW"}')
     assert headers["Idempotency-Key"] == "K:hook:1"
     stamp = headers["X-Insyn-Timestamp"]
-    assert headers["X-Insyn-Signature"] == "v1=" + messaging.sign(body, stamp=stamp, secret="shared")
+    assert headers["X-Insyn-Signature"] == "v1=" + hooks.sign(body, stamp=stamp, secret="shared")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_a_hook_is_signed_and_carries_its_key(hooks, monkeypatch):
         (httpx2.ConnectError("sven"), "hooks.example.se cannot be reached (ConnectError)"),
     ],
 )
-def test_a_hook_that_is_not_taken_is_tried_again(hooks, monkeypatch, answer, says):
+def test_a_hook_that_is_not_taken_is_tried_again(hooked, monkeypatch, answer, says):
     monkeypatch.setattr(httpx2, "post", Receiver(answer).post)
     item = owe_hook()
     assert outbox.deliver_due(now=NOW) == 0
@@ -166,7 +167,7 @@ def test_a_hook_that_is_not_taken_is_tried_again(hooks, monkeypatch, answer, say
     assert (item.error, item.delivered_at) == (says, None)
 
 
-def test_a_hook_goes_to_allowed_hosts_only(hooks, monkeypatch):
+def test_a_hook_goes_to_allowed_hosts_only(hooked, monkeypatch):
     receiver = Receiver()
     monkeypatch.setattr(httpx2, "post", receiver.post)
     item = owe_hook("https://169.254.169.254/latest")
@@ -174,6 +175,21 @@ def test_a_hook_goes_to_allowed_hosts_only(hooks, monkeypatch):
     item.refresh_from_db()
     assert receiver.posts == []
     assert "INSYN_HOOK_HOST_ALLOWLIST" in item.error
+
+
+def test_a_hook_is_neither_signed_with_an_empty_secret_nor_sent_in_the_open(hooked, settings, monkeypatch):
+    receiver = Receiver()
+    monkeypatch.setattr(httpx2, "post", receiver.post)
+    item = owe_hook("http://hooks.example.se/erased")
+    outbox.deliver_due(now=NOW)
+    item.refresh_from_db()
+    assert "https://" in item.error
+    settings.INSYN_HOOK_SECRET = ""
+    OutboxItem.objects.update(payload={"url": "https://hooks.example.se/erased", "body": {}})
+    outbox.deliver_due(now=NOW + timedelta(hours=1))
+    item.refresh_from_db()
+    assert "INSYN_HOOK_SECRET" in item.error
+    assert receiver.posts == []
 
 
 def test_old_items_that_no_case_needs_go():
