@@ -106,6 +106,7 @@ class CustomerIdentity(models.Model):
     method = models.CharField(max_length=16, choices=VerificationMethod)
     verified_at = models.DateTimeField(null=True)
     verified_by = models.ForeignKey(Staff, null=True, on_delete=models.PROTECT, related_name="+")
+    claimed_by = models.ForeignKey(Staff, null=True, on_delete=models.PROTECT, related_name="+")  # who typed what was only said
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -116,6 +117,11 @@ class CustomerIdentity(models.Model):
             # An e-mail address proves one mailbox: it belongs to one customer. Phones may be shared in a household.
             models.UniqueConstraint(
                 fields=["kind", "lookup"], condition=models.Q(kind="email"), name="email_belongs_to_one_customer"
+            ),
+            # R31: who wrote down what somebody said does not also believe it.
+            models.CheckConstraint(
+                condition=models.Q(claimed_by=None) | models.Q(verified_by=None) | ~models.Q(claimed_by=models.F("verified_by")),
+                name="who_claimed_does_not_verify",
             ),
         ]
 

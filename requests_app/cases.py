@@ -5,6 +5,7 @@ from requests_app.errors import AlreadyOpen, NotAllowed, SomebodyElseGotThereFir
 from requests_app.intake import (
     NEEDED_LEVEL,
     ask_identity,
+    claims_to_accept,
     may_be_told,
     record_identity_level,
     submit_request,
@@ -35,6 +36,7 @@ __all__ = [
     "ask_identity",
     "assign_request",
     "choose_contested",
+    "claims_to_accept",
     "extend_deadline",
     "extension_letter",
     "lift_restriction",

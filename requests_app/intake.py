@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer, Staff, VerificationMethod
+from accounts.models import Customer, CustomerIdentity, Staff, VerificationMethod
 from privacy import audit
 from privacy.models import Restriction
 from requests_app import doorbell, lifting, notices
@@ -100,9 +102,18 @@ def submit_request(
 
 
 def record_identity_level(
-    *, request: RightsRequest, level: int, now: datetime, acting_user: Staff | None = None, note: str = ""
+    *,
+    request: RightsRequest,
+    level: int,
+    now: datetime,
+    acting_user: Staff | None = None,
+    note: str = "",
+    proved: Collection[int] | None = None,
 ) -> None:
-    """The person proved more: by a code (no acting user), or by evidence that staff accepted and describe in `note`."""
+    """The person proved more: by a code (no acting user), or by evidence that staff accepted and describe in `note`.
+
+    `proved` are the claimed identities that the evidence speaks for (see `claims_to_accept`), all of them when it is None.
+    """
     if not 0 < level <= HIGHEST_LEVEL:
         raise NotAllowed(_("The identity level is 1 (the mailbox) or 2 (a second proof)."))
     with locked(request) as row:
@@ -116,7 +127,7 @@ def record_identity_level(
             require_not_entered_by(row, acting_user)
             row.identity_note = require_words(note, _("Say what proof you accepted."))
             actor = staff_actor(acting_user)
-            _accept_entered_identities(row, acting_user, now)
+            _accept_entered_identities(row, acting_user, proved, now)
         if not row.customer.identities.filter(verified_at__isnull=False).exists():
             raise NotAllowed(_("No identity of this person is verified yet, so there is nothing to look for data by."))
         row.identity_level = max(row.identity_level, level)
@@ -217,14 +228,25 @@ def _end_pause(request: RightsRequest, now: datetime) -> None:
     audit.record(chain=request.reference, actor=SYSTEM, action="clock.resumed", payload=payload, now=now)
 
 
-def _accept_entered_identities(request: RightsRequest, acting_user: Staff, now: datetime) -> None:
-    """The evidence speaks for what was entered with the request, and for nothing that the person only claimed in the portal."""
+def claims_to_accept(request: RightsRequest, acting_user: Staff) -> QuerySet[CustomerIdentity]:
+    """What was only said when somebody entered a request of this person, and what this member of staff may believe.
+
+    A claim may come from another request of the same mailbox, and from somebody else than this person: whoever rings us up can
+    name any mailbox. So the evidence speaks for each by itself, and never for what one typed oneself (R31).
+    """
     if request.entered_by_id is None:
-        return
+        return CustomerIdentity.objects.none()
     entered = request.customer.identities.filter(
         verified_at=None, method__in=(VerificationMethod.STAFF, VerificationMethod.OPERATOR)
     )
-    entered.update(verified_at=now, verified_by=acting_user)
+    return entered.filter(Q(claimed_by=None) | ~Q(claimed_by=acting_user)).order_by("kind", "pk")
+
+
+def _accept_entered_identities(request: RightsRequest, acting_user: Staff, proved: Collection[int] | None, now: datetime) -> None:
+    accepted = claims_to_accept(request, acting_user)
+    if proved is not None:
+        accepted = accepted.filter(pk__in=proved)
+    accepted.update(verified_at=now, verified_by=acting_user)
 
 
 def _require_sensible(

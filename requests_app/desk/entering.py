@@ -113,7 +113,7 @@ def _enter(data: dict[str, Any], *, acting_user: Staff, now: datetime) -> Rights
     # One transaction: a request that cannot be opened leaves no customer behind.
     noon = timezone.make_aware(datetime.combine(data["received_on"], time(12)))
     return cases.submit_request(
-        customer=customer_claiming(identities=data["identities"], language=data["language"], now=now),
+        customer=customer_claiming(identities=data["identities"], language=data["language"], claimed_by=acting_user, now=now),
         right=data["right"],
         source=data["source"],
         language=data["language"],

@@ -13,7 +13,7 @@ from accounts.models import Role, Staff
 from accounts.people import person_of
 from accounts.roles import TABLE
 from privacy import actions
-from requests_app.cases import CONTESTED_ANSWERS
+from requests_app.cases import CONTESTED_ANSWERS, claims_to_accept
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, contested_in, short_code
 from requests_app.desk.words import CONTESTED_WORDS
@@ -58,6 +58,15 @@ class AssignForm(StepForm):
 
 
 class IdentityForm(StepForm):
+    proved = forms.TypedMultipleChoiceField(
+        label=_("What it proves"),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "Somebody gave these when a request was entered. Tick those that your proof speaks for; the others stay unproved."
+        ),
+    )
     level = forms.TypedChoiceField(
         label=_("Identity level"),
         coerce=int,
@@ -73,8 +82,18 @@ class IdentityForm(StepForm):
         ),
     )
 
+    field_order = ["level", "proved", "note"]
+
     def prepare(self) -> None:
         self.fields["level"].initial = min(HIGHEST_LEVEL, max(1, self.standing.needed_level))
+        claims = claims_to_accept(self.standing.request, self.standing.user)
+        choices = [(row.pk, f"{row.get_kind_display()}: {mask(row.kind, row.value)}") for row in claims]
+        self.fields["proved"].choices = choices  # type: ignore[attr-defined]
+        if not choices:
+            del self.fields["proved"]
+
+    def clean(self) -> dict[str, Any]:
+        return {"proved": [], **(super().clean() or {})}
 
 
 class DoubtForm(StepForm):

@@ -122,7 +122,7 @@ STEPS: dict[str, Step] = {
             "request.record_identity",
             legal=lambda s: s.request.is_open and not s.entered_by_me and s.request.identity_level < 2 and bool(s.identities),
             will_happen=will.identity,
-            perform=_with(cases.record_identity_level, level="level", note="note"),
+            perform=_with(cases.record_identity_level, level="level", note="note", proved="proved"),
             form=forms.IdentityForm,
             done=_("The identity level is recorded."),
         ),

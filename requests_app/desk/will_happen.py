@@ -24,7 +24,7 @@ def assign(standing: Standing, target: int) -> Lines:
 def identity(standing: Standing, target: int) -> Lines:
     lines = [_("The level and your note are written to the case; your name stands behind them.")]
     if standing.request.entered_by_id and any(row.verified_at is None for row in standing.identities):
-        lines.append(_("The identities that were given with the request count as verified, and data are looked for by them."))
+        lines.append(_("The identities that you tick count as verified, and data are looked for by them."))
     lines.append(
         _("From level %(level)d on the request goes to assessment. If the clock was paused, it goes on.")
         % {"level": standing.needed_level}

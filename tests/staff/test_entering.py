@@ -126,11 +126,38 @@ def test_a_colleague_accepts_it_and_the_identities_count_from_then_on(desk):
     enter(desk, phone=CANARY.phone)
     case = RightsRequest.objects.get()
     url = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
-    seen = desk.browser("arne").get(url).context["seen"]
-    desk.browser("arne").post(url, {"seen": seen, "level": 2, "note": "Called back to the number in our records."})
+    page = desk.browser("arne").get(url).context
+    claims = [key for key, _label in page["form"].fields["proved"].choices]
+    answer = {"seen": page["seen"], "level": 2, "note": "Called back to the number in our records.", "proved": claims}
+    desk.browser("arne").post(url, answer)
     case.refresh_from_db()
     assert (case.identity_level, case.state) == (2, State.TRIAGE)
     assert set(case.customer.identities.values_list("verified_by", flat=True)) == {desk.person("arne").pk}
+
+
+def test_what_is_not_ticked_stays_unproved(desk):
+    enter(desk, phone=CANARY.phone)
+    case = RightsRequest.objects.get()
+    url = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
+    seen = desk.browser("arne").get(url).context["seen"]
+    answer = {"seen": seen, "level": 1, "note": "Wrote back from the mailbox."}
+    assert "No identity" in str(desk.browser("arne").post(url, answer).context["form"].errors)
+    mailbox = case.customer.identities.get(kind="email")
+    desk.browser("arne").post(url, answer | {"proved": [mailbox.pk]})
+    assert [row.kind for row in case.customer.identities.filter(verified_at__isnull=False)] == ["email"]
+
+
+def test_nobody_believes_what_they_typed_themselves_by_way_of_a_colleague_s_request(desk):
+    """Alice enters one request with a telephone of her own; Arne enters another; Alice accepts the proof in Arne's."""
+    enter(desk, phone="+46 70 174 06 99")
+    enter(desk, "arne", right="rectification")
+    case = RightsRequest.objects.get(right="rectification")
+    url = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
+    page = desk.browser("alice").get(url).context
+    assert "proved" not in page["form"].fields
+    claims = list(case.customer.identities.values_list("pk", flat=True))
+    desk.browser("alice").post(url, {"seen": page["seen"], "level": 2, "note": "Passport.", "proved": claims})
+    assert not case.customer.identities.filter(verified_at__isnull=False).exists()
 
 
 def test_when_the_person_proves_the_mailbox_later_it_counts_as_proved(desk):
