@@ -79,6 +79,8 @@ CONFIGURATION: dict[str, Any] = {
         # runserver's own request log prints query strings, and Django's mails whole requests: ours is in config/ops.py.
         "django.server": {"handlers": ["none"], "propagate": False},
         "django.db.backends": {"level": "WARNING"},
+        # It tells of every post with the whole address, and that of a gateway may hold its key.
+        "httpx2": {"level": "WARNING"},
         "celery": {"handlers": ["celery"], "level": "INFO", "propagate": False},
         "celery.beat": {"level": "WARNING"},  # a line every five seconds says nothing
     },
