@@ -96,10 +96,15 @@ def record_many(entries: Iterable[Entry], *, actor: str, now: datetime) -> list[
     return AuditEvent.objects.bulk_create(events)
 
 
+def is_actor(text: str) -> bool:
+    """Whether the log takes this as the name of who acts."""
+    return len(text) <= 64 and _ACTOR.fullmatch(text) is not None
+
+
 def _require_valid(entries: Sequence[Entry], actor: str, now: datetime) -> None:
     if now.tzinfo is None:
         raise ValueError("`now` needs a time zone")
-    if len(actor) > 64 or not _ACTOR.fullmatch(actor):
+    if not is_actor(actor):
         raise ValueError(
             "an actor is customer, system, staff:<number> or operator:<name> (no e-mail address), 64 characters at most"
         )

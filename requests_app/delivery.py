@@ -29,6 +29,7 @@ from privacy.actions import RunOutcome
 from requests_app import notices, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
+from requests_app.steps import CUSTOMER
 
 log = structlog.get_logger(__name__)
 
@@ -117,10 +118,12 @@ def _content_of(request: RightsRequest) -> dict[str, Any]:
 # --- handing out ------------------------------------------------------------------------------------------------------
 
 
-def stream_package(*, request: RightsRequest, customer: Customer, now: datetime) -> tuple[Iterator[bytes], str, int]:
+def stream_package(
+    *, request: RightsRequest, customer: Customer, now: datetime, actor: str = CUSTOMER
+) -> tuple[Iterator[bytes], str, int]:
     """(plain bytes, file name, their number) of the case's package, for its owner; raises NotAllowed with what to tell.
 
-    The caller has checked the identity level. The download is counted when it begins.
+    The caller has checked the identity level. The download is counted when it begins, and recorded as `actor`'s.
     """
     package = Package.objects.filter(request=request, request__customer=customer).first()
     if package is None:
@@ -142,7 +145,7 @@ def stream_package(*, request: RightsRequest, customer: Customer, now: datetime)
     with transaction.atomic():
         Package.objects.filter(pk=package.pk).update(downloads=F("downloads") + 1)
         payload = {"sha256": package.sha256, "size": package.size}
-        audit.record(chain=request.reference, actor="customer", action="package.downloaded", payload=payload, now=now)
+        audit.record(chain=request.reference, actor=actor, action="package.downloaded", payload=payload, now=now)
     identity = pyrage.x25519.Identity.from_str(package.key)
     return package_files.opened(package.file_name, identity), _file_name(request), package.size
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Staff
 from privacy.models import AuditEvent
 from requests_app.desk.queue import name_of
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 # Actions that have no words of their own are shown as they are written.
 WORDS: dict[str, Any] = {
@@ -52,7 +55,29 @@ WORDS: dict[str, Any] = {
     "restriction.telling": gettext_lazy("Tells the person that the restriction will be lifted"),
     "restriction.told": gettext_lazy("The person was told that the restriction will be lifted"),
     "restriction.lifting": gettext_lazy("Lifts the restriction"),
+    "operator.began": gettext_lazy("Began to carry it out from the command line"),
     "task.done": gettext_lazy("Reported a task as done"),
+    "data.located": gettext_lazy("The stores were searched"),
+    "corrections.recorded": gettext_lazy("Wrote down the corrections"),
+    "erasure.waived": gettext_lazy("Lets the erasure go ahead of the other open requests"),
+    "restriction.ended": gettext_lazy("An erasure ended the restriction"),
+    "restriction.withdrawn": gettext_lazy("Took back the restriction"),
+    # the system's own chain
+    "staff.invited": gettext_lazy("Invited a colleague"),
+    "staff.enrolled": gettext_lazy("Set up a second factor"),
+    "staff.roles_set": gettext_lazy("Set a colleague's roles"),
+    "staff.second_factor_reset": gettext_lazy("Reset a colleague's second factor"),
+    "staff.deactivated": gettext_lazy("Deactivated a colleague's account"),
+    "staff.reactivated": gettext_lazy("Let a colleague in again"),
+    "person.searched": gettext_lazy("Looked for a person by identity"),
+    "recipient.added": gettext_lazy("Added a recipient"),
+    "recipient.changed": gettext_lazy("Changed a recipient"),
+    "datamap.loaded": gettext_lazy("Loaded a data map"),
+    "datamap.unloaded": gettext_lazy("Unloaded a data map"),
+    "datamap.assumption_confirmed": gettext_lazy("Confirmed what a data map assumed"),
+    "retention.purged": gettext_lazy("Purged by a retention rule"),
+    "ledger.replayed": gettext_lazy("Erased again from the ledger"),
+    "audit.checkpoint": gettext_lazy("Signed a checkpoint of the log"),
 }
 
 
@@ -62,6 +87,7 @@ class Line:
     who: str
     what: str
     payload: str
+    nested: str  # what does not fit a line: counts per store and collection, as JSON
 
 
 def trail(events: Iterable[AuditEvent]) -> list[Line]:
@@ -69,7 +95,13 @@ def trail(events: Iterable[AuditEvent]) -> list[Line]:
     events = list(events)
     names = staff_names(event.actor for event in events)
     return [
-        Line(event.at, actor_in_words(event.actor, names), str(WORDS.get(event.action, event.action)), compact(event.payload))
+        Line(
+            event.at,
+            actor_in_words(event.actor, names),
+            str(WORDS.get(event.action, event.action)),
+            compact(event.payload),
+            nested(event.payload),
+        )
         for event in events
     ]
 
@@ -91,9 +123,26 @@ def actor_in_words(actor: str, names: dict[str, str]) -> str:
 
 
 def compact(payload: dict[str, Any]) -> str:
-    """The payload on one line, `right: erasure · level: 2`; what is nested stays JSON."""
-    return " · ".join(f"{key}: {_value(value)}" for key, value in payload.items() if value not in ("", None, [], {}))
+    """The plain values of a payload on one line, `right: erasure · level: 2`; a digest by its beginning."""
+    return " · ".join(
+        f"{key}: {_value(value)}" for key, value in payload.items() if value not in ("", None) and not _is_nested(value)
+    )
+
+
+def nested(payload: dict[str, Any]) -> str:
+    rest = {key: value for key, value in payload.items() if _is_nested(value)}
+    return json.dumps(rest, ensure_ascii=False, sort_keys=True, indent=1) if rest else ""
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether it is an object, or a list that holds anything but plain values."""
+    if isinstance(value, list):
+        return any(isinstance(item, dict | list) for item in value)
+    return isinstance(value, dict) and bool(value)
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{text[:12]}…" if DIGEST.fullmatch(text) else text

@@ -70,7 +70,7 @@ def _remember(
             "stores": sorted({run.store.key for _, run in runs}),
             "case": case,
         }
-        audit.record(chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.began", payload=payload, now=now)
+        audit.record(chain="system", actor=asked.audited_as, action="operator.began", payload=payload, now=now)
     return runs
 
 
@@ -83,7 +83,7 @@ def _run(asked: Asked, person: Person, store: Store, finding: actions.Finding, c
         identities=[[i.kind, i.value] for i in person.identities],
         plan=finding.plan,
         options=_options(asked, store, person, finding.counts),
-        actor=f"operator:{asked.actor}"[:64],
+        actor=asked.audited_as,
         created_at=now,
     )
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.people import person_of
+from privacy import audit
 from privacy.actions import Person
 from privacy.engine.identity import canonical
 from requests_app import delivery, workers
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
+from requests_app.operating.exporting import written
 
 RIGHTS = {
     "export": (Right.ACCESS, Right.PORTABILITY),
@@ -31,10 +33,21 @@ class NotApproved(Exception):
     """Outside the demo an action carries out an approved case, and no other."""
 
 
-def carry_out(*, reference: str | None, action: str, person: Person, out: Path | None, now: datetime) -> dict[str, Any]:
+def carry_out(
+    *,
+    reference: str | None,
+    action: str,
+    person: Person,
+    out: Path | None,
+    recipient: str | None = None,
+    actor: str,
+    now: datetime,
+) -> dict[str, Any]:
     """Do what was approved, now and here; answers as DESIGN §7 gives it. Raises NotApproved."""
     request = _approved(reference, action, person)
     package = action == "export"
+    with transaction.atomic():
+        audit.record(chain=request.reference, actor=actor, action="operator.began", payload={"action": action}, now=now)
     for _ in range(ROUNDS):
         due = StoreRun.objects.filter(request=request, state__in=(RunState.QUEUED, RunState.FAILED), due_at__lte=timezone.now())
         if not due.exists() or not (workers.build_due() if package else workers.run_due()):
@@ -42,7 +55,7 @@ def carry_out(*, reference: str | None, action: str, person: Person, out: Path |
     request.refresh_from_db()
     answer = _answer(request)
     if package and out is not None and not answer["left"]:
-        _fetch(request, out, now)
+        _fetch(request, out, recipient, actor, now)
     return answer
 
 
@@ -82,13 +95,12 @@ def _answer(request: RightsRequest) -> dict[str, Any]:
     return {"found": found, "stores": stores, "left": left}
 
 
-def _fetch(request: RightsRequest, out: Path, now: datetime) -> None:
-    """The package as the person gets it, in plain ZIP, written whole or not at all."""
+def _fetch(request: RightsRequest, out: Path, recipient: str | None, actor: str, now: datetime) -> None:
+    """The package as the person gets it, written whole or not at all."""
     try:
-        content, _name, _size = delivery.stream_package(request=request, customer=request.customer, now=now)
+        content, _name, _size = delivery.stream_package(request=request, customer=request.customer, now=now, actor=actor)
     except NotAllowed as error:
         raise NotApproved(str(error)) from None
-    partial = out.with_name(f".{out.name}.partial")
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        file.writelines(content)
-    partial.replace(out)
+    with written(out, recipient) as sink:
+        for chunk in content:
+            sink.write(chunk)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from privacy import audit
 from privacy.actions import Identity, Person
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.models import DatasetVersion
@@ -47,6 +48,11 @@ class Asked:
     actor: str = "operator"
     reason: str = ""
 
+    @property
+    def audited_as(self) -> str:
+        """The actor as the audit log takes it."""
+        return f"operator:{self.actor}"
+
 
 def person_of_command(number: int, identities: Mapping[str, Sequence[str]]) -> Person:
     for kind, values in identities.items():
@@ -64,6 +70,9 @@ def require_sensible(asked: Asked) -> None:
         raise Refused("no store is registered yet; load its dataset file with `datamap load`", 1)
     if unknown := sorted(set(asked.stores) - known):
         raise Refused(f"no store has the key {unknown[0]}; registered are {', '.join(sorted(known))}")
+    if not audit.is_actor(asked.audited_as):
+        # Said before anything is done: what cannot be recorded must not happen.
+        raise Refused("--actor takes a name without @, 55 characters at most")
     if asked.action == "rectify" and not asked.changes:
         raise Refused("say what to correct: --set store.collection.field=value")
     for path in asked.changes:

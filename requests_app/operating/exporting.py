@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from privacy import actions, audit
-from privacy.actions import Person
+from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
 from privacy.stores.base import StoreError
 from requests_app import package_files
@@ -35,31 +36,37 @@ def export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
     }
     assert asked.out is not None
     try:
-        with _written(asked.out, asked.recipient) as sink:
+        with written(asked.out, asked.recipient) as sink:
             outcomes = actions.write_package(sink, person=person, plans=plans, language="sv", options={"contested": contested})
+            _note(answer, outcomes, kept=asked.contested == "keep")
+            # Before the file gets its name: nobody holds a package that the log does not tell of.
+            with transaction.atomic():
+                payload = {"stores": sorted(plans), "complete": not answer.left}
+                audit.record(
+                    chain=audit.SYSTEM, actor=asked.audited_as, action="operator.export", payload=payload, now=timezone.now()
+                )
     except (actions.StoreUnavailable, StoreError) as error:
         raise Refused(str(error), 1) from None
+    return answer.to_json()
+
+
+def _note(answer: Answer, outcomes: Mapping[str, RunOutcome], *, kept: bool) -> None:
     for store, outcome in outcomes.items():
         if outcome.status != "done":
             answer.left.append(f"{store}: {outcome.reason}")
         for name, counts in outcome.report.get("collections", {}).items():
             answer.stores[store].setdefault(name, {}).update(counts)
-            if counts["contested"] and asked.contested != "keep":
+            if counts["contested"] and not kept:
                 answer.left.append(f"{store}.{name}: {counts['contested']} contested rows were withheld (--contested)")
-    with transaction.atomic():
-        payload = {"stores": sorted(plans), "complete": not answer.left}
-        audit.record(
-            chain="system", actor=f"operator:{asked.actor}"[:64], action="operator.export", payload=payload, now=timezone.now()
-        )
-    return answer.to_json()
 
 
 @contextmanager
-def _written(out: Path, recipient: str | None) -> Iterator[BinaryIO]:
+def written(out: Path, recipient: str | None) -> Iterator[BinaryIO]:
     """A file that appears under its name only when it is whole; encrypted on its way to the disk where a recipient is named."""
-    partial = out.with_name(f".{out.name}.partial")
+    # Under a name that nobody can have taken before, to read along or to lead us elsewhere.
+    partial = out.with_name(f".{out.name}.{secrets.token_hex(8)}.partial")
     try:
-        handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused(f"--out cannot be written ({error.strerror})") from None
     try:

@@ -96,6 +96,17 @@ def told(case: RightsRequest) -> list[str]:
     return [event.action for event in audit.events(case.reference) if event.action.startswith("package.")]
 
 
+def test_a_download_is_recorded_as_whoever_it_was(writer: Writer) -> None:
+    case = make_case()
+    build(case)
+    download(case)
+    download(case, actor="operator:olle")
+    assert [event.actor for event in audit.events(case.reference) if event.action == "package.downloaded"] == [
+        "customer",
+        "operator:olle",
+    ]
+
+
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
