@@ -47,6 +47,11 @@ def may_be_told(request: RightsRequest, *, level: int) -> bool:
     return level >= NEEDED_LEVEL[Right(request.right)] and request.state not in (State.REFUSED, State.WITHDRAWN)
 
 
+def may_read_letter(request: RightsRequest, *, level: int) -> bool:
+    """The same for our answer; a refusal holds nothing that the stores answered, and its reader must be able to complain."""
+    return level >= NEEDED_LEVEL[Right(request.right)] or request.state == State.REFUSED
+
+
 def submit_request(
     *,
     customer: Customer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -91,7 +92,10 @@ class RequestDetailSerializer(RequestSerializer):
 
     @extend_schema_field(EntrySerializer(many=True))
     def get_timeline(self, request: RightsRequest) -> Any:
-        return EntrySerializer(timeline(request), many=True).data
+        entries = timeline(request)
+        if not cases.may_read_letter(request, level=self.context["level"]):
+            entries = [replace(entry, text="") if entry.kind == "answer" else entry for entry in entries]
+        return EntrySerializer(entries, many=True).data
 
     @extend_schema_field(StoreAnswerSerializer(many=True))
     def get_answers(self, request: RightsRequest) -> Any:

@@ -159,8 +159,7 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "stages": STAGES,
         "level": level,
         "is_open": case.state in OPEN_STATES,
-        # What we hold is told to nobody who could not be given it; a refusal holds none of it.
-        "may_read_letter": level >= cases.NEEDED_LEVEL[Right(case.right)] or case.state == State.REFUSED,
+        "may_read_letter": cases.may_read_letter(case, level=level),
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
         "must_identify": case.state == State.IDENTIFYING,
         "package": _package(case),

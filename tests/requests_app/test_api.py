@@ -16,6 +16,7 @@ from privacy import actions
 from privacy.actions import StoreUnavailable
 from requests_app import cases, delivery, tokens
 from requests_app.api_auth import PerCustomer
+from requests_app.lifecycle import transition
 from requests_app.models import ApiToken, RightsRequest, Source, State
 from tests.factories import make_customer, make_request, make_store, sign_in_customer
 
@@ -114,6 +115,16 @@ def test_what_a_store_holds_is_told_only_at_the_level_that_could_be_given_it(ali
     assert len(one["answers"]) == told
     withdrawn = post(caller(alice, level=level), f"{URL}{request.reference}/withdraw/").json()
     assert withdrawn["answers"] == []
+
+
+@pytest.mark.parametrize(("right", "level", "told"), [("access", 1, False), ("access", 2, True), ("restriction", 1, True)])
+def test_the_letter_tells_as_little_as_the_stores(alice, right, level, told):
+    request = make_request(alice, right, level=2)
+    action = "restrict" if right == "restriction" else "complete"
+    RightsRequest.objects.filter(pk=request.pk).update(state=State.RUNNING)
+    transition(requests=[request.pk], action=action, actor="system", now=timezone.now(), changes={"answer": "3 invoices."})
+    last = caller(alice, level=level).get(f"{URL}{request.reference}/").json()["timeline"][-1]
+    assert (last["kind"], last["text"]) == ("answer", "3 invoices." if told else "")
 
 
 def test_the_list_has_pages(alice):
