@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from accounts.models import Staff
+from accounts.models import IdentityKind, Staff
 from privacy.models import Restriction
 from requests_app import doorbell, letters, notices
 from requests_app.closing import ENDED_BY_ERASURE, settle
@@ -48,6 +48,8 @@ def approve_request(*, request: RightsRequest, acting_user: Staff, reason: str, 
             decision_reason=reason.strip() or None,
             plan_digest=plan_digest(row),
         )
+        if row.right == Right.RECTIFICATION:
+            notices.announce(request=row, event="replaced", contacts=_replaced_contacts(row), now=now)
         _carry_out(row, now)
 
 
@@ -132,6 +134,13 @@ def refuse_request(*, request: RightsRequest, acting_user: Staff, reason: str, n
             answer=letter,
         )
         notices.tell(request=row, event="answered", now=now)
+
+
+def _replaced_contacts(request: RightsRequest) -> list[tuple[str, str]]:
+    """Addresses and numbers that the corrections do away with: whoever reads there is told while it can be undone (R16)."""
+    kinds = {"email": IdentityKind.EMAIL, "phone": IdentityKind.PHONE}
+    asked = (request.details or {}).get("corrections", [])
+    return [(kinds[item["kind"]], item["old"]) for item in asked if item.get("kind") in kinds and item.get("old")]
 
 
 def _carry_out(request: RightsRequest, now: datetime) -> None:

@@ -26,6 +26,7 @@ from accounts.models import Customer
 from accounts.people import person_of
 from privacy import actions, audit
 from privacy.actions import RunOutcome
+from privacy.engine.identity import canonical, same
 from requests_app import notices, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
@@ -34,7 +35,7 @@ from requests_app.steps import CUSTOMER
 log = structlog.get_logger(__name__)
 
 State = Package.State
-REVOKED = "package_revoked"  # the notice
+REVOKED, ANNOUNCED = "package_revoked", "announced"  # the notices
 EXPIRED_AT_ONCE = 500
 
 
@@ -68,6 +69,7 @@ def build_package(
 
 def _build(package: Package, request: RightsRequest, now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
     identity = pyrage.x25519.Identity.generate()
+    others = _other_contacts(request)
     outcomes: dict[str, RunOutcome] = {}
     try:
         with package_files.sealed(package.file_name, identity.to_public()) as sink:
@@ -90,10 +92,25 @@ def _build(package: Package, request: RightsRequest, now: datetime, heartbeat: C
         )
         if ready:
             audit.record(chain=request.reference, actor="system", action="package.built", payload=facts, now=now)
+            notices.announce(request=request, event=ANNOUNCED, contacts=others, now=now)
     if not ready:  # withdrawn meanwhile, or another build began after this one: its outcome is the one that counts
         package_files.remove([package.file_name])
         return {store: RunOutcome("failed", reason="the package changed hands while it was built") for store in outcomes}
     return outcomes
+
+
+def _other_contacts(request: RightsRequest) -> list[tuple[str, str]]:
+    """The person's contacts that nobody proved in the portal: should it be a stranger who asks, they read of it there (R31).
+
+    Those alone whose age the data map follows: they are the person's own, not some colleague's beside them.
+    """
+    person = person_of(request.customer)
+    return [
+        (contact.kind, contact.value)
+        for contact in actions.contacts(person)
+        if contact.unchanged_since is not None
+        and not any(same(own.kind, contact.value, canonical(own.kind, own.value)) for own in person.identities)
+    ]
 
 
 def _runs(request: RightsRequest) -> Iterator[StoreRun]:

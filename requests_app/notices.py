@@ -1,22 +1,31 @@
 """Notices that something happened in a case. They say where to read it and nothing else: a mailbox is no safe place (R31).
 
 Everything goes to every mailbox the person has proved, so that whoever took over one of them cannot act unseen; to the telephone
-where there is no mailbox; and where there is neither, a member of staff gets the task to write.
+where there is no mailbox; and where there is neither, a member of staff gets the task to write. What somebody could do with a
+mailbox that is not theirs is announced to the contacts that stand in the stores, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
 from accounts.models import CustomerIdentity, IdentityKind
+from privacy.crypto import keyed_hash
+from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app import outbox
 from requests_app.models import OutboxItem, RightsRequest
+
+MOST_ANNOUNCED = 10
 
 
 class Notice(NamedTuple):
@@ -54,6 +63,20 @@ NOTICES: dict[str, Notice] = {
             "Your request %(reference)s is withdrawn and nothing more is done about it. Was it not you? Then contact us."
         ),
     ),
+    "announced": Notice(
+        gettext_lazy("Somebody asked for the data that we have about you: %(reference)s"),
+        gettext_lazy(
+            "Somebody asked for a copy of the data that we have about you (request %(reference)s). Only who proves to be you "
+            "gets it. Was it not you? Then contact us at once."
+        ),
+    ),
+    "replaced": Notice(
+        gettext_lazy("We change how we reach you: %(reference)s"),
+        gettext_lazy(
+            "Somebody asked us to replace this address or number in our records (request %(reference)s), and we are doing so. "
+            "Was it not you? Then contact us at once."
+        ),
+    ),
     outbox.LIFTING: Notice(
         gettext_lazy("The restriction in your request %(reference)s is going to be lifted"),
         gettext_lazy("The restriction that you got by your request %(reference)s is going to be lifted. Sign in to read more."),
@@ -65,9 +88,7 @@ def tell(*, request: RightsRequest, event: str, now: datetime, occasion: object 
     """Owe the person the notice of `event`; `occasion` tells apart events that may happen more than once in a case."""
     contacts = _contacts(request)
     name = f"{event}:{occasion}" if occasion else event
-    with override(request.language):
-        values = {"reference": request.reference}
-        payload = {"subject": NOTICES[event].subject % values, "text": _text(NOTICES[event].text % values)}
+    payload = _words(request, event)
     for contact in contacts:
         kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
         key = outbox.key_for(request, name, contact.pk)
@@ -76,6 +97,33 @@ def tell(*, request: RightsRequest, event: str, now: datetime, occasion: object 
         task = {"text": f"Tell the person by letter: {event}"}
         key = outbox.key_for(request, name, "letter")
         outbox.enqueue(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now)
+
+
+def announce(*, request: RightsRequest, event: str, contacts: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Owe the notice of `event` to contacts as the stores spell them, (identity kind, value); what is none is passed over."""
+    payload = _words(request, event)
+    for kind, value in sorted(_reachable(contacts))[:MOST_ANNOUNCED]:
+        key = outbox.key_for(request, event, keyed_hash(value, purpose="announced")[1][:16])
+        channel = OutboxItem.Kind.EMAIL if kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
+        outbox.enqueue(kind=channel, key=key, to=value, payload=payload, request=request, now=now)
+
+
+def _reachable(contacts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    found = set()
+    for kind, value in contacts:
+        # What a store holds need be neither an address nor a number.
+        with suppress(InvalidIdentity, ValidationError):
+            plain = canonical(kind, value)
+            if kind == IdentityKind.EMAIL:
+                validate_email(plain)
+            found.add((kind, plain))
+    return found
+
+
+def _words(request: RightsRequest, event: str) -> dict[str, str]:
+    with override(request.language):
+        values = {"reference": request.reference}
+        return {"subject": NOTICES[event].subject % values, "text": _text(NOTICES[event].text % values)}
 
 
 def _text(sentence: str) -> str:

@@ -17,10 +17,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from privacy import actions, audit
-from privacy.actions import RunOutcome, StoreUnavailable
+from privacy.actions import Contact, RunOutcome, StoreUnavailable
 from requests_app import cases, delivery, package_files
 from requests_app.errors import NotAllowed
-from requests_app.models import Package, RightsRequest, RunState, StoreRun
+from requests_app.models import OutboxItem, Package, RightsRequest, RunState, StoreRun
 from requests_app.models import State as CaseState
 from requests_app.workers import build_due, locate_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
@@ -476,3 +476,58 @@ def test_package_names_are_random() -> None:
 def no_thread_is_left() -> Iterator[None]:
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == "age"]
+
+
+# --- telling the person's other contacts ------------------------------------------------------------------------------
+
+
+def contact(kind: str, value: str, *, unchanged: bool = True) -> Contact:
+    return Contact(kind, value, NOW - timedelta(days=1) if unchanged else None, "crm", f"customer.{kind}")
+
+
+def announced() -> set[tuple[str, str]]:
+    return {(item.kind, item.to) for item in OutboxItem.objects.filter(key__contains=":announced:")}
+
+
+def test_a_package_is_announced_to_the_contacts_that_only_the_stores_know(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case(customer=make_customer("anna@example.com"))
+    known = [
+        contact("email", "Anna@Example.com"),
+        contact("email", "anna@work.example"),
+        contact("phone_number", "070-174 06 01"),
+        contact("phone_number", "see the file"),
+        contact("email", "colleague@work.example", unchanged=False),
+        contact("email", "a@b.example,c@d.example"),
+    ]
+    monkeypatch.setattr(actions, "contacts", lambda person: known)
+    build(case)
+    assert announced() == {("email", "anna@work.example"), ("sms", "+46701740601")}
+    text = OutboxItem.objects.filter(key__contains=":announced:").first().payload["text"]
+    assert case.reference in text
+    assert "anna" not in text.lower()
+
+
+def test_nothing_is_announced_of_a_package_that_did_not_come_about(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "contacts", lambda person: [contact("email", "anna@work.example")])
+    writer.outcomes = {"crm": RunOutcome("failed", reason="busy")}
+    case = make_case()
+    delivery.build_package(request=case, now=NOW)
+    assert announced() == set()
+
+
+def test_who_loses_a_contact_by_a_correction_is_told_there(engine: Any) -> None:
+    make_store("crm")
+    corrections = [
+        {"field": "crm.customer.phone", "kind": "phone", "old": "070-174 06 01", "new": "070-174 06 99"},
+        {"field": "crm.customer.email", "kind": "email", "old": "", "new": "new@example.se"},
+        {"field": "crm.customer.city", "kind": "text", "old": "Lund", "new": "Malmö"},
+    ]
+    case = make_request(right="rectification", details={"corrections": corrections}, now=NOW)
+    while locate_due(clock=lambda: NOW):
+        pass
+    case.refresh_from_db()
+    cases.approve_request(request=case, acting_user=make_staff("approver"), reason="", now=NOW)
+    (item,) = OutboxItem.objects.filter(key__contains=":replaced:")
+    assert (item.kind, item.to) == ("sms", "+46701740601")
