@@ -45,6 +45,7 @@ class DeskAdmin(_ModelAdmin):
     labels: dict[str, Any] = {}  # what plain fields are called in list and page
     sortable: tuple[str, ...] = ()
     page_template = "admin/record.html"
+    heading: Any = ""  # of the list, where it is not the model's plural
     intro: Any = ""  # a sentence below the heading of the list
     actions = None
     empty_value_display = NOTHING
@@ -99,8 +100,14 @@ class DeskAdmin(_ModelAdmin):
         return reverse(f"admin:{self.url_name(page)}", args=args)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        title = {"title": capfirst(self.opts.verbose_name_plural), "intro": self.intro}
+        title = {"title": self.heading or capfirst(self.opts.verbose_name_plural), "intro": self.intro}
         return super().changelist_view(request, title | (extra_context or {}))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        for spec in changelist.filter_specs:  # a filter of a plain field is called as its column is
+            spec.title = self.labels.get(getattr(spec, "field_path", ""), spec.title)
+        return changelist
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
         request.current_app = self.admin_site.name
@@ -122,7 +129,13 @@ class DeskAdmin(_ModelAdmin):
 
     def _record_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         record = self.found(request, object_id)
-        context = {"title": f"{capfirst(self.opts.verbose_name)} {record}", "record": record, "rows": self.rows_of(record)}
+        heading = self.heading or capfirst(self.opts.verbose_name_plural)
+        context = {
+            "title": f"{capfirst(self.opts.verbose_name)} {record}",
+            "list_heading": heading,
+            "record": record,
+            "rows": self.rows_of(record),
+        }
         return self.page(request, self.page_template, context | self.page_context(request, record))
 
     def page_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:

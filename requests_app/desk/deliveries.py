@@ -34,6 +34,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 @admin.register(OutboxItem, site=staff_site)
 class DeliveryAdmin(DeskAdmin):
     see = "delivery.see"
+    heading = _("Deliveries")
     intro = _("Effects owed to the world. Each is tried until it is delivered; content and addressee are never shown here.")
     list_display = ("number", "kind", "case", "state", "attempts", "created_at", "due_at", "delivered_at", "error")
     list_filter = (DeliveryFilter, "kind")

@@ -17,8 +17,8 @@ from accounts.second_factor import without_second_factor
 from privacy.models import PurgeRun, Store
 from requests_app.desk import reads
 from requests_app.desk.due import due_badge
+from requests_app.desk.purges import last_purges
 from requests_app.desk.queue import COLUMNS, state_badge
-from requests_app.desk.stores import last_purges
 from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import OutboxItem, RightsRequest
 

@@ -36,6 +36,7 @@ SECTIONS: list[tuple[Any, list[tuple[str, Any, str]]]] = [
             ("privacy_restriction_changelist", _("Restrictions"), "record.see"),
             ("privacy_suppression_changelist", _("Suppression list"), "record.see"),
             ("privacy_ledgerentry_changelist", _("Erasure ledger"), "record.see"),
+            ("privacy_operatorrun_changelist", _("Operators' commands"), "record.see"),
         ],
     ),
     (

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.desk import DeskAdmin, refuse_unless
 from accounts.staff_site import staff_site
 from privacy import audit
-from privacy.models import AuditEvent, LedgerEntry, Restriction, Suppression
-from requests_app.desk.trail import WORDS, actor_in_words, compact, staff_names
+from privacy.models import AuditEvent, LedgerEntry, OperatorRun, Restriction, Suppression
+from requests_app.desk.trail import WORDS, actor_in_words, compact, nested, staff_names
 
 MOST_PROBLEMS = 200
 
@@ -36,6 +36,7 @@ class ChainFilter(admin.SimpleListFilter):
 @admin.register(AuditEvent, site=staff_site)
 class AuditAdmin(DeskAdmin):
     see = "audit.see"
+    heading = _("Audit log")
     intro = _("Everything that happened, in one hash chain per case and one for the system. Nothing here names a data subject.")
     change_list_template = "admin/audit_list.html"
     page_template = "admin/audit_event.html"
@@ -79,6 +80,7 @@ class AuditAdmin(DeskAdmin):
             "what": self.what(record),
             "who": actor_in_words(record.actor, staff_names([record.actor])),
             "payload": compact(record.payload),
+            "nested": nested(record.payload),
         }
 
     def verify_view(self, request: HttpRequest) -> HttpResponse:
@@ -151,6 +153,7 @@ class SuppressionAdmin(RecordAdmin):
 
 @admin.register(LedgerEntry, site=staff_site)
 class LedgerAdmin(RecordAdmin):
+    heading = _("Erasure ledger")
     intro = _("What was erased, as keyed hashes, so that a restored backup is erased again. Entries end with the backup horizon.")
     list_display = ("number", "case", "store_key", "kind", "field", "erased_at", "expires_on")
     list_filter = ("kind", "store_key")
@@ -171,3 +174,37 @@ class LedgerAdmin(RecordAdmin):
     @admin.display(description=_("number"))
     def number(self, row: LedgerEntry) -> int:
         return row.pk
+
+
+@admin.register(OperatorRun, site=staff_site)
+class OperatorRunAdmin(RecordAdmin):
+    heading = _("Operators' commands")
+    intro = _(
+        "What operators did by command, per store. Whom it was about and what was planned is kept encrypted and is not shown."
+    )
+    list_display = ("created_at", "action", "case", "store", "who_acted", "done_at")
+    list_filter = ("action", "store", ("done_at", admin.EmptyFieldListFilter))
+    ordering = ("-created_at", "-pk")
+    sortable = ("created_at", "done_at")
+    labels = {
+        "created_at": _("when"),
+        "action": _("action"),
+        "case": _("request"),
+        "store": _("data store"),
+        "done_at": _("finished"),
+    }
+    page_fields = ("created_at", "action", "case", "store", "who_acted", "done_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        hidden = ("identities", "plan", "options", "state", "store__url", "store__read_url")
+        return super().get_queryset(request).select_related("store").defer(*hidden)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "done_at__isempty" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=_("who"))
+    def who_acted(self, run: OperatorRun) -> str:
+        return actor_in_words(run.actor, {})
+
+    def page_context(self, request: HttpRequest, record: OperatorRun) -> dict[str, Any]:
+        return {"title": _now("Command %(number)d") % {"number": record.pk}}

@@ -23,11 +23,17 @@ from requests_app.models import RightsRequest, RunState, State, StoreRun
 OWN_COLUMNS = ("reference", "right", "state", "identity_level", "due_on", "paused_at", "closed_at", "source")
 COLUMNS = (*OWN_COLUMNS, "assignee__first_name", "assignee__last_name", "assignee__email")
 
-TONES = {State.BLOCKED: "bad", State.PROPOSED: "warn", State.IDENTIFYING: "info", State.TRIAGE: "info", State.RECEIVED: "info"}
+TONES = {
+    State.BLOCKED: "bad",
+    State.PROPOSED: "warn",
+    State.COMPLETED: "ok",
+    State.REFUSED: "neutral",
+    State.WITHDRAWN: "neutral",
+}
 
 
 def state_badge(request: RightsRequest) -> SafeString:
-    return badge(TONES.get(State(request.state), "plain"), str(request.get_state_display()))
+    return badge(TONES.get(State(request.state), "info"), str(request.get_state_display()))
 
 
 def name_of(staff: Staff | None) -> str:

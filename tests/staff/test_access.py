@@ -9,7 +9,7 @@ from accounts.models import Role
 from accounts.roles import TABLE
 from accounts.staff_site import staff_site
 from privacy import audit
-from privacy.models import AuditEvent, LedgerEntry, PurgeRun, Recipient, Restriction, Store, Suppression
+from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Restriction, Store, Suppression
 from requests_app import outbox
 from requests_app.desk.steps import STEPS
 from requests_app.models import OutboxItem
@@ -54,6 +54,8 @@ PAGES = {
     "privacy_suppression_change": "record.see",
     "privacy_ledgerentry_changelist": "record.see",
     "privacy_ledgerentry_change": "record.see",
+    "privacy_operatorrun_changelist": "record.see",
+    "privacy_operatorrun_change": "record.see",
     "accounts_staff_changelist": "staff.see",
     "accounts_staff_change": "staff.see",
     "accounts_staff_invite": "staff.manage",
@@ -95,6 +97,9 @@ class World:
         )
         outbox.enqueue(kind="email", key="k", to="x@y.example", payload={"text": "t"}, now=now, request=self.case)
         self.delivery = OutboxItem.objects.get(key="k")
+        self.command = OperatorRun.objects.create(
+            who="x", case="K", action="erase", store=self.store, identities=[], plan={}, actor="operator:nina", created_at=now
+        )
         self.event = AuditEvent.objects.filter(chain=self.case.reference).first()
 
     def url(self, name, step=None):
@@ -109,6 +114,7 @@ class World:
             "privacy_restriction": self.restriction,
             "privacy_suppression": self.suppression,
             "privacy_ledgerentry": self.ledger,
+            "privacy_operatorrun": self.command,
             "accounts_staff": self.colleague,
         }
         model, _underscore, page = name.rpartition("_")
