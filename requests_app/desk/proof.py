@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.desk import DeskAdmin, refuse_unless
@@ -76,7 +76,7 @@ class AuditAdmin(DeskAdmin):
 
     def page_context(self, request: HttpRequest, record: AuditEvent) -> dict[str, Any]:
         return {
-            "title": _now("Event %(seq)d of %(chain)s") % {"seq": record.seq, "chain": record.chain},
+            "title": gettext("Event %(seq)d of %(chain)s") % {"seq": record.seq, "chain": record.chain},
             "what": self.what(record),
             "who": actor_in_words(record.actor, staff_names([record.actor])),
             "payload": compact(record.payload),
@@ -91,16 +91,16 @@ class AuditAdmin(DeskAdmin):
         chain = request.POST.get("chain") or None
         problems = audit.verify(None if chain is None else [chain])
         if problems:
-            messages.error(request, _now("The audit log does not verify."))
+            messages.error(request, gettext("The audit log does not verify."))
         context = {
-            "title": _now("Verification of the audit log"),
+            "title": gettext("Verification of the audit log"),
             "chain": chain,
             "problems": problems[:MOST_PROBLEMS],
             "count": len(problems),
             "events": AuditEvent.objects.filter(**({"chain": chain} if chain else {})).count(),
             "at": timezone.now(),
             "back": self.url("changelist"),
-            "back_label": _now("Audit log"),
+            "back_label": gettext("Audit log"),
         }
         return self.page(request, "admin/audit_verified.html", context)
 
@@ -133,7 +133,7 @@ class RestrictionAdmin(RecordAdmin):
         return lookup == "lifted_at__isempty" or super().lookup_allowed(lookup, value, request)
 
     def page_context(self, request: HttpRequest, record: Restriction) -> dict[str, Any]:
-        return {"title": _now("Restriction in %(case)s") % {"case": record.case}}
+        return {"title": gettext("Restriction in %(case)s") % {"case": record.case}}
 
 
 @admin.register(Suppression, site=staff_site)
@@ -207,4 +207,4 @@ class OperatorRunAdmin(RecordAdmin):
         return actor_in_words(run.actor, {})
 
     def page_context(self, request: HttpRequest, record: OperatorRun) -> dict[str, Any]:
-        return {"title": _now("Command %(number)d") % {"number": record.pk}}
+        return {"title": gettext("Command %(number)d") % {"number": record.pk}}
