@@ -53,6 +53,16 @@ def _own_database() -> tuple[str, ...]:
     return (f"postgresql://{host}:{port or 5432}/{own['NAME']}",)
 
 
+OWN_TABLES = frozenset({"privacy_auditevent", "privacy_ledgerentry", "requests_app_rightsrequest"})
+
+
+def _not_our_own(key: str, schema: Schema) -> Schema:
+    """The schema of a store that is not the application's database, by whatever name, address or socket its URL leads there."""
+    if set(schema.tables) >= OWN_TABLES:
+        raise StoreError(f"{key}: this is the application's own database, which is registered as `insyn` and not by hand")
+    return schema
+
+
 # -- loading ------------------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +93,7 @@ def load(
     opened = {
         key: open_store(key, urls.get(key) or known[key].url, policy=policy(), schema=d.schema) for key, d in datasets.items()
     }
-    schemas = {key: store.schema() for key, store in opened.items()}
+    schemas = {key: _not_our_own(key, store.schema()) for key, store in opened.items()}
     others, other_shapes = _others(set(datasets))
     build({**others, **datasets}, {**other_shapes, **schemas})
     with transaction.atomic():
@@ -209,7 +219,7 @@ def open_maps(*, only: Sequence[str] | None = None) -> Maps:
             continue
         try:
             stores[key] = open_store(key, version.store.url, policy=policy(), schema=datasets[key].schema)
-            live = stores[key].schema()
+            live = _not_our_own(key, stores[key].schema())
             build({key: datasets[key]}, {key: live}, check=False)
             if missing := _vanished(datasets[key], live):
                 raise StoreError(f"{key}: {missing}; the data map no longer fits, load it again")

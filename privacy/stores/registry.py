@@ -83,17 +83,18 @@ def open_store(key: str, url: str, *, policy: Policy, schema: str | None = None,
 
 
 def _check(key: str, url: sa.URL, allowed: Sequence[str] | set[str], policy: Policy) -> None:
-    if url.get_backend_name() == "sqlite":
-        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-            raise BadUrl(f"{key}: name a file, sqlite:////path/to/file.db")
-        path = Path(url.database).resolve()
+    is_file = url.get_backend_name() == "sqlite"
+    if is_file and (not url.database or url.database == ":memory:" or url.database.startswith("file:")):
+        raise BadUrl(f"{key}: name a file, sqlite:////path/to/file.db")
+    if unknown := sorted(set(url.query) - set(allowed)):
+        raise BadUrl(f"{key}: the URL option {unknown[0]} is not on the list ({', '.join(sorted(allowed)) or 'it is empty'})")
+    if is_file:
+        path = Path(str(url.database)).resolve()
         if policy.sqlite_root is not None and not path.is_relative_to(policy.sqlite_root.resolve()):
             raise BadUrl(f"{key}: SQLite files must lie below INSYN_SQLITE_ROOT ({policy.sqlite_root})")
         if not path.is_file():
             raise BadUrl(f"{key}: there is no SQLite file at the path of the URL")
         return
-    if unknown := sorted(set(url.query) - set(allowed)):
-        raise BadUrl(f"{key}: the URL option {unknown[0]} is not on the list ({', '.join(sorted(allowed))})")
     if not url.database:
         raise BadUrl(f"{key}: the URL names no database")
     for host in _hosts(url):

@@ -55,6 +55,7 @@ def test_hosts_are_those_of_the_list() -> None:
 def test_options_are_those_of_the_list() -> None:
     assert "passfile" in refused("postgresql://localhost/x?passfile=/etc/CANARY")
     assert "init_command" in refused("mysql://localhost/x?init_command=CANARY")
+    assert "mode" in refused(f"sqlite:///{__file__}?mode=rwc")
     assert "no database" in refused("postgresql://u:CANARY@localhost/")
 
 
