@@ -54,6 +54,8 @@ def read_yaml(text: str, *, file: str) -> Any:
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not readable as YAML"
         raise DataMapError([f"{file}{where}: {problem}"]) from None
+    except ValueError as error:  # a date that no calendar has, a number of thousands of digits
+        raise DataMapError([f"{file}: a value cannot be read ({error}); put it in quotes if it is text"]) from None
     except RecursionError:
         raise DataMapError([f"{file}: nested too deeply"]) from None
 
@@ -101,12 +103,15 @@ def _parse_dataset(raw: Any, where: str) -> Dataset:
         digest=hashlib.sha256(yaml.safe_dump(raw, sort_keys=True).encode()).hexdigest(),
     )
     privacy = (raw.get("meta") or {}).get("privacy") if isinstance(raw.get("meta"), dict) else None
-    return read_extension(dataset, privacy, where) if privacy is not None else dataset
+    if privacy is None:
+        return dataset
+    try:
+        return read_extension(dataset, privacy, where)
+    except TypeError:
+        raise DataMapError([f"{where}: meta.privacy: a list or a mapping stands where a name or a text belongs"]) from None
 
 
-def _collection(
-    dataset: FidesDataset, item: DatasetCollection, order: list[str], warnings: list[str], where: str
-) -> Collection:
+def _collection(dataset: FidesDataset, item: DatasetCollection, order: list[str], warnings: list[str], where: str) -> Collection:
     inherited = (*(dataset.data_categories or ()), *(item.data_categories or ()))
     by_name = {f.name: f for f in item.fields}
     key = dataset.fides_key

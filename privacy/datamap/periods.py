@@ -13,6 +13,7 @@ from typing import Any
 from dateutil.relativedelta import relativedelta
 
 ALIGNMENTS = ("none", "calendar_year", "fiscal_year")
+LONGEST_YEARS = 1000
 _PERIOD = re.compile(r"P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?")
 
 
@@ -30,6 +31,8 @@ class Period:
         match = _PERIOD.fullmatch(str(text))
         if not match:
             raise ValueError(f"{text!r} is no ISO 8601 period of years, months, weeks or days, such as P7Y or P30D")
+        if any(len(part or "") > 6 for part in match.groups()) or int(match[1] or 0) > LONGEST_YEARS:
+            raise ValueError(f"a period of more than {LONGEST_YEARS} years is a slip")
         years, months, weeks, days = (int(part or 0) for part in match.groups())
         return cls(years, months, days + 7 * weeks)
 
@@ -65,12 +68,16 @@ def until(start: date, period: Period, align: str, year_end: YearEnd = YearEnd()
     """The first day on which a row starting at `start` may go.
 
     `fiscal_year` follows bokföringslagen (1999:1078) 7 kap. 2 §: kept through the n-th year after the end of the calendar year
-    in which the fiscal year ended. `calendar_year` counts from the end of the calendar year of `start`.
+    in which the fiscal year ended. `calendar_year` counts from the end of the calendar year of `start`. A start so late that the
+    calendar ends before, such as the 9999-12-31 that stands for "for ever", keeps to the calendar's last day.
     """
-    if align == "none":
-        return period.after(start)
-    last = year_end.of(start) if align == "fiscal_year" else start
-    return period.after(date(last.year + 1, 1, 1))
+    try:
+        if align == "none":
+            return period.after(start)
+        last = year_end.of(start) if align == "fiscal_year" else start
+        return period.after(date(last.year + 1, 1, 1))
+    except (ValueError, OverflowError):
+        return date.max
 
 
 def as_date(value: Any) -> date | None:

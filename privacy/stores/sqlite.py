@@ -126,16 +126,21 @@ class SqliteDialect(Dialect):
         return expression if column.exact else f"{expression} COLLATE BINARY"
 
     def folded(self, expression: str, kind: str) -> str:
-        return f"insyn_fold('{kind}', {expression})"
+        return f"insyn_fold({_literal(kind)}, {expression})"
 
     def odd(self, expression: str, kind: str) -> str:
-        return f"insyn_odd('{kind}', {expression})"
+        return f"insyn_odd({_literal(kind)}, {expression})"
 
     def matches(self, expression: str, column: Column) -> str:
         return f"insyn_match(:pattern, {expression})"
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
+
+
+def _literal(text: str) -> str:
+    """A word of the data map as SQL; a colon would name a parameter."""
+    return "'" + text.replace("'", "''").replace(":", "\\:") + "'"
 
 
 def _spelled(table: Table, names: Sequence[str]) -> tuple[str, ...]:

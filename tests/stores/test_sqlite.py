@@ -132,3 +132,10 @@ def test_an_unindexed_table_is_read_once_however_many_keys(site: SqliteSite) -> 
         assert len(list(session.find("note", ("owner",), [(n, n) for n in range(3000)], (), {}))) == 3000
         wanted = {f"x{n}@example.com": [n] for n in range(3000)}
         assert len(list(session.find_identity("note", "mail", "email", wanted, ()))) == 3000
+
+
+def test_a_kind_of_identity_is_a_word_and_no_sql(site: SqliteSite) -> None:
+    site.run("CREATE TABLE person (id int PRIMARY KEY, code text)", "INSERT INTO person VALUES (1, 'a1'), (2, 'B :x')")
+    kind = "code'||:x||' OR 1=1 --"
+    with site.open().read() as session:
+        assert list(session.find_identity("person", "code", kind, {"a1": [0]}, ("id",))) == [(0, (1, "a1"), 1)]
