@@ -21,16 +21,23 @@ from requests_app.desk.trail import WORDS, actor_in_words, compact, nested, staf
 MOST_PROBLEMS = 200
 
 
+def chain_named(text: str | None) -> str:
+    """The chain that somebody typed: references are in capitals."""
+    name = (text or "").strip()
+    return name if name == audit.SYSTEM else name.upper()
+
+
 class ChainFilter(admin.SimpleListFilter):
     title = _("chain")
     parameter_name = "chain"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        chosen = request.GET.get(self.parameter_name, "")
+        chosen = request.GET.get(self.parameter_name, "").strip()
         return [(audit.SYSTEM, _("system"))] + ([(chosen, chosen)] if chosen and chosen != audit.SYSTEM else [])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(chain=self.value()) if self.value() else queryset
+        chain = chain_named(self.value())
+        return queryset.filter(chain=chain) if chain else queryset
 
 
 @admin.register(AuditEvent, site=staff_site)
@@ -88,8 +95,8 @@ class AuditAdmin(DeskAdmin):
         refuse_unless(request, self.see)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        chain = request.POST.get("chain") or None
-        problems = audit.verify(None if chain is None else [chain])
+        chain = chain_named(request.POST.get("chain"))
+        problems = audit.verify([chain] if chain else None)
         if problems:
             messages.error(request, gettext("The audit log does not verify."))
         context = {

@@ -36,6 +36,11 @@ def test_it_is_filtered_by_chain(desk):
     assert {event.chain for event in events} == {case.reference}
 
 
+def test_the_reference_may_be_typed_in_small_letters(desk):
+    case = make_case()
+    assert desk.browser("olof").get(f"{LOG}?chain=+{case.reference.lower()}").context["cl"].result_count == 2
+
+
 def test_no_event_names_a_person(desk, canary):
     make_case("erasure", customer=canary)
     answer = desk.browser("ada").get(LOG)
