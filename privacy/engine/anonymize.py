@@ -58,6 +58,8 @@ def replacement(graph: Graph, node: Node, name: str) -> Assignment:
     column = graph.column(node, name)
     if column.nullable:
         return Assignment(None)
+    if column.family == "bool":
+        return Assignment(False)  # a coin toss would switch on what nobody asked for
     return Assignment(random=_kind(graph, node, column))
 
 

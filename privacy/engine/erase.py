@@ -17,6 +17,7 @@ from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import Frozen, Subject, locate
+from privacy.engine.pseudonyms import pseudonymized
 from privacy.engine.verify import remaining
 from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
 
@@ -101,7 +102,7 @@ def _round(
     _update(graph, session, going, own, heartbeat)
     _delete(graph, session, store.key, going, heartbeat)
     for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
-        _account(job, report, store.key, holding, decision)
+        _account(graph, job, report, store.key, holding, decision)
     return decisions
 
 
@@ -245,9 +246,10 @@ def _forget_parent(graph: Graph, session: Session, pointer: Pointer, doomed: Map
 # -- accounting ---------------------------------------------------------------------------------------------------------
 
 
-def _account(job: Job, report: Report, store: str, holding: Holding, decision: Decision) -> None:
+def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holding, decision: Decision) -> None:
     planned = plans.planned_counts(job.plan)
     effects = plans.effects(decision)
+    linked = pseudonymized(graph, store, decision)
     for name in sorted({*planned, *effects, *(node[1] for node in holding.others if node[0] == store)}):
         node = (store, name)
         found = sum(m.count for m in holding.members.get(node, {}).values())
@@ -269,6 +271,8 @@ def _account(job: Job, report: Report, store: str, holding: Holding, decision: D
         }
         if counts.get("pinned_by"):
             entry["pinned_by"] = counts["pinned_by"]
+        if name in linked:
+            entry["pseudonymized"] = linked[name]
         if before:  # a further round adds to what the earlier did
             entry["deleted"] += before["deleted"]
         elif (gone := planned.get(name, 0) - found) > 0:

@@ -6,7 +6,7 @@ One pass per table over all its text and JSON columns, for the identities of all
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
@@ -25,19 +25,32 @@ class Residue:
     mapped: bool
 
 
-def scan(graph: Graph, session: Session, store: str, identities: Iterable[tuple[str, str]]) -> list[Residue]:
-    """Where the identities still stand in a store, in every table that is no view."""
-    pattern = pattern_of(identities)
-    if not pattern:
-        return []
-    out = []
+def scan(
+    graph: Graph,
+    session: Session,
+    store: str,
+    people: Sequence[Sequence[tuple[str, str]]],
+    *,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> list[list[Residue]]:
+    """Per person (given by their identities) where they still stand in a store, in every table that is no view.
+
+    One pass per table for all; only columns in which somebody was found are read again, person by person.
+    """
+    patterns = [pattern_of(identities) for identities in people]
+    together = "|".join(dict.fromkeys(pattern for pattern in patterns if pattern))
+    out: list[list[Residue]] = [[] for _ in people]
     known = graph.datasets[store].collections
     for name, table in sorted(graph.schemas[store].tables.items()):
         columns = [c.name for c in table.columns.values() if c.family in ("text", "json", "array")]
-        if columns and table.kind == "table":
-            for column, rows in session.scan(name, columns, pattern).items():
-                mapped = name in known and column in known[name].fields
-                out.append(Residue(f"{name}.{column}", rows, mapped))
+        if not columns or table.kind != "table" or not together:
+            continue
+        heartbeat()
+        hit = tuple(session.scan(name, columns, together))
+        for found, pattern in zip(out, patterns, strict=True):
+            rows = session.scan(name, hit, pattern) if hit and pattern else {}
+            mapped = known[name].fields if name in known else {}
+            found += [Residue(f"{name}.{column}", count, column in mapped) for column, count in rows.items()]
     return out
 
 

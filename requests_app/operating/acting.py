@@ -18,7 +18,7 @@ from privacy.finding import find as find_people
 from privacy.maps import open_maps
 from privacy.models import OperatorRun, Store
 from privacy.stores.base import StoreError
-from requests_app.operating.answers import Answer, look, merge, residue_scan
+from requests_app.operating.answers import Answer, look, merge
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 
@@ -32,8 +32,6 @@ def carry_out_now(asked: Asked, people: Sequence[Person], answers: list[Answer],
     for store in (key for key in reversed(open_maps(only=()).graph.suppliers_first) if key in by_store):
         progress(f"{store} …")
         _one_store(asked, store, by_store[store], answers)
-    if asked.action == "erase":
-        residue_scan(people, answers, sorted(by_store))
 
 
 def _pending(asked: Asked, people: Sequence[Person]) -> list[tuple[int, OperatorRun]]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from privacy.actions import Person, RunOutcome
-from privacy.engine import residue
 from privacy.finding import find as find_people
 from privacy.finding import located
 from privacy.keys import keys_of
-from privacy.maps import open_maps
-from privacy.stores.base import StoreError
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 
@@ -102,25 +99,14 @@ def merge(answer: Answer, store: str, report: Mapping[str, Any], outcome: RunOut
         answer.found |= bool(counts.get("rows"))
     if outcome is not None and outcome.status != "done":
         answer.left.append(f"{store}: {outcome.reason}")
+    if outcome is not None and (residue := outcome.report.get("residue")):
+        shown["residue"] = residue
+        unexplained = [item["column"] for item in residue if not _explained(shown, item)]
+        if unexplained:
+            answer.left.append(f"{store}: the identities still stand in {', '.join(unexplained)}")
 
 
-def residue_scan(people: Sequence[Person], answers: list[Answer], stores: Sequence[str]) -> None:
-    """Where the identities still stand. Rows that the answer already names as kept or contested may be among them."""
-    maps = open_maps(only=stores)
-    for store in stores:
-        if store not in maps.stores:
-            continue
-        for person, answer in zip(people, answers, strict=True):
-            if "error" in answer.stores.get(store, {}):
-                continue
-            try:
-                with maps.stores[store].read() as session:
-                    found = residue.scan(maps.graph, session, store, [(i.kind, i.value) for i in person.identities])
-            except StoreError as error:
-                answer.left.append(f"{store}: the residue scan failed: {error}")
-                continue
-            if found:
-                answer.stores.setdefault(store, {})["residue"] = [
-                    {"column": item.column, "rows": item.rows, "mapped": item.mapped} for item in found
-                ]
-                answer.left.append(f"{store}: the identities still stand in {', '.join(item.column for item in found)}")
+def _explained(shown: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether the answer already says why rows of this collection stay: a law keeps them, or they are contested."""
+    counts = shown.get(item["column"].rpartition(".")[0], {}) if item["mapped"] else {}
+    return bool(counts.get("kept") or counts.get("contested"))
