@@ -50,6 +50,8 @@ class Replayed:
 
 def replay(*, store_key: str, backup_taken: datetime, actor: str, now: datetime) -> list[Replayed]:
     """Erase again in one store. Twice is the same as once. Raises StoreError, and KeyError for a lost hash key."""
+    if not audit.is_actor(actor):  # said before anything is erased: what cannot be recorded must not happen
+        raise StoreRefused("the audit log takes no such actor: a name without @, 55 characters at most")
     maps = open_maps()
     if store_key not in maps.versions:
         raise StoreRefused(f"no active store with a data map has the key {store_key}")

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from privacy import maps
 from privacy.replay import replay
+from privacy.stores.base import StoreRefused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,3 +121,12 @@ def test_replaying_twice_never_walks_on_from_a_row_that_only_used_to_be_the_pers
     assert (staffing.rows("customer"), staffing.rows("visit")) == before
     assert len(before[0]) == 2
     assert staffing.rows("employee")[0][1] is None
+
+
+def test_who_cannot_be_recorded_erases_nothing(staffing: Staffing) -> None:
+    erase("anna@example.com")
+    staffing.restore()
+    now = timezone.now()
+    with pytest.raises(StoreRefused, match="actor"):
+        replay(store_key="staffing", backup_taken=now - timedelta(days=1), actor="operator:anna@example.com", now=now)
+    assert len(staffing.rows("customer")) == 2

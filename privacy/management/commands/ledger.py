@@ -35,7 +35,7 @@ class Command(BaseCommand):
         taken = taken if taken.tzinfo else timezone.make_aware(taken)
         try:
             done = replay(
-                store_key=options["store"], backup_taken=taken, actor=f"operator:{options['actor']}"[:64], now=timezone.now()
+                store_key=options["store"], backup_taken=taken, actor=f"operator:{options['actor']}", now=timezone.now()
             )
         except (StoreError, KeyError) as error:
             text = str(error.args[0]) if error.args else str(error)
