@@ -13,11 +13,11 @@ DEFAULT_CATEGORIES: Mapping[str, tuple[str, ...]] = {
         "user.authorization",
         "user.biometric",
         "user.demographic",
-        "user.financial",
-        "user.payment",
     ),
     "history": (
         "user.behavior",
+        "user.financial",
+        "user.payment",
         "user.device",
         "user.sensor",
         "user.location",
