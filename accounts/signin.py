@@ -112,7 +112,7 @@ def customer_required(level: int = 1) -> Callable[[View], View]:
             if found is None:
                 return _lead_to(settings.INSYN_CUSTOMER_SIGNIN_URL, request)
             if found.level < level:
-                return _lead_to(settings.INSYN_CUSTOMER_IDENTITY_URL, request)
+                return ask_for_second_proof(request)
             request.signed_in = found  # type: ignore[attr-defined]
             response = view(request, *args, **kwargs)
             patch_cache_control(response, private=True, no_store=True)
@@ -121,6 +121,11 @@ def customer_required(level: int = 1) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def ask_for_second_proof(request: HttpRequest) -> HttpResponse:
+    """To the page that raises the sitting's level, and back."""
+    return _lead_to(settings.INSYN_CUSTOMER_IDENTITY_URL, request)
 
 
 def _lead_to(name: str, request: HttpRequest) -> HttpResponse:

@@ -136,11 +136,12 @@ def _content_of(request: RightsRequest) -> dict[str, Any]:
 
 
 def stream_package(
-    *, request: RightsRequest, customer: Customer, now: datetime, actor: str = CUSTOMER
+    *, request: RightsRequest, customer: Customer, now: datetime, actor: str = CUSTOMER, by_evidence: bool = False
 ) -> tuple[Iterator[bytes], str, int]:
     """(plain bytes, file name, their number) of the case's package, for its owner; raises NotAllowed with what to tell.
 
-    The caller has checked the identity level. The download is counted when it begins, and recorded as `actor`'s.
+    The caller has checked the identity level; `by_evidence` says that it is staff who accepted the proof for this request. The
+    download is counted when it begins, and recorded as `actor`'s.
     """
     package = Package.objects.filter(request=request, request__customer=customer).first()
     if package is None:
@@ -161,7 +162,7 @@ def stream_package(
         raise NotAllowed(_("The package cannot be read. Contact us, and we make a new one.")) from None
     with transaction.atomic():
         Package.objects.filter(pk=package.pk).update(downloads=F("downloads") + 1)
-        payload = {"sha256": package.sha256, "size": package.size}
+        payload = {"sha256": package.sha256, "size": package.size} | ({"level": "staff"} if by_evidence else {})
         audit.record(chain=request.reference, actor=actor, action="package.downloaded", payload=payload, now=now)
     identity = pyrage.x25519.Identity.from_str(package.key)
     return package_files.opened(package.file_name, identity), _file_name(request), package.size

@@ -42,13 +42,24 @@ GROUNDS = {Right.ERASURE: frozenset("abcdef"), Right.RESTRICTION: frozenset("abc
 ASKING_AT_ONCE = (Source.PORTAL, Source.API)
 
 
+def level_for(request: RightsRequest, *, level: int) -> int:
+    """The level at which somebody in a sitting of this level reads and downloads the answer to their own request.
+
+    Who proved it to staff may have no phone that we could send a code to. What staff accepted was accepted for this request, so
+    it raises neither the sitting nor what may be done in other requests.
+    """
+    return HIGHEST_LEVEL if level >= LEVEL_TO_LOOK and request.evidence_at is not None else level
+
+
 def may_be_told(request: RightsRequest, *, level: int) -> bool:
     """Whether what the stores answered may be shown at this identity level: to nobody who could not be given it."""
+    level = level_for(request, level=level)
     return level >= NEEDED_LEVEL[Right(request.right)] and request.state not in (State.REFUSED, State.WITHDRAWN)
 
 
 def may_read_letter(request: RightsRequest, *, level: int) -> bool:
     """The same for our answer; a refusal holds nothing that the stores answered, and its reader must be able to complain."""
+    level = level_for(request, level=level)
     return level >= NEEDED_LEVEL[Right(request.right)] or request.state == State.REFUSED
 
 
@@ -133,10 +144,11 @@ def record_identity_level(
             row.identity_note = require_words(note, _("Say what proof you accepted."))
             actor = staff_actor(acting_user)
             _accept_entered_identities(row, acting_user, proved, now)
+            row.evidence_at = row.evidence_at or (now if level >= HIGHEST_LEVEL else None)
         if not row.customer.identities.filter(verified_at__isnull=False).exists():
             raise NotAllowed(_("No identity of this person is verified yet, so there is nothing to look for data by."))
         row.identity_level = max(row.identity_level, level)
-        row.save(update_fields=["identity_level", "identity_note"])
+        row.save(update_fields=["identity_level", "identity_note", "evidence_at"])
         payload = {"level": row.identity_level}
         audit.record(chain=row.reference, actor=actor, action="identity.recorded", payload=payload, now=now)
         _go_on_as_identified(row, needed=needed, now=now)

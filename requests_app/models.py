@@ -89,6 +89,7 @@ class RightsRequest(models.Model):
     reason = EncryptedTextField(null=True)  # free text of the person, optional (Art. 15(3): whatever the reason)
     details = EncryptedJSONField(null=True)  # {"corrections": [...]} | {"categories": [...], "since": "…"} and the like
     identity_level = models.PositiveSmallIntegerField(_("identity level"), default=0)
+    evidence_at = models.DateTimeField(null=True)  # staff accepted evidence of level 2 for this request, and for no other
     identity_note = EncryptedTextField(null=True)  # the written doubt when more proof was asked (Art. 12(6))
     notice_version = models.CharField(max_length=32, blank=True)  # the notice shown at intake (Art. 13)
 

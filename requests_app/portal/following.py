@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from accounts.people import email_of
-from accounts.signin import SignedIn, customer_required
+from accounts.signin import SignedIn, ask_for_second_proof, customer_required
 from requests_app import cases, delivery
 from requests_app.answers import human_answers
 from requests_app.errors import NotAllowed
@@ -30,6 +30,7 @@ from requests_app.runs import GO_BEFORE_ERASURE
 from requests_app.timeline import timeline
 
 PAGE_SIZE = 20
+DOWNLOAD_LEVEL = 2
 REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
 # While one of these holds, something may change without the person: the page asks again by itself.
 MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RUNNING)
@@ -113,13 +114,20 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
     return render(request, "portal/requests/waive.html", about)
 
 
-@customer_required(level=2)
+@customer_required()
 @require_GET
 def download(request: HttpRequest, reference: str) -> HttpResponseBase:
     """The package, decrypted as it goes out; nothing of it stays here or in a cache."""
-    case = _mine(request, reference)
+    case, signed_in = _mine(request, reference), _signed_in(request)
+    if cases.level_for(case, level=signed_in.level) < DOWNLOAD_LEVEL:
+        return ask_for_second_proof(request)
     try:
-        content, name, size = delivery.stream_package(request=case, customer=_signed_in(request).customer, now=timezone.now())
+        content, name, size = delivery.stream_package(
+            request=case,
+            customer=signed_in.customer,
+            by_evidence=signed_in.level < DOWNLOAD_LEVEL,
+            now=timezone.now(),
+        )
     except NotAllowed as error:
         messages.warning(request, str(error))
         return redirect("portal:request", reference)
@@ -151,7 +159,7 @@ def _mine(request: HttpRequest, reference: str) -> RightsRequest:
 
 
 def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
-    level = _signed_in(request).level
+    level = cases.level_for(case, level=_signed_in(request).level)
     return {
         "case": case,
         "right": RIGHTS[case.right],

@@ -186,7 +186,8 @@ def a_package(monkeypatch):
     """What the delivery hands out; what builds and seals it has tests of its own."""
     calls = []
 
-    def stream(*, request, customer, now):
+    def stream(*, request, customer, now, by_evidence):
+        assert not by_evidence
         calls.append((request, customer))
         return iter([b"PK", b"..."]), f"my-data-{request.reference}.zip", 5
 
