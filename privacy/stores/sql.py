@@ -225,7 +225,8 @@ class SqlStore:
         }.get(code or "", "")
         table = getattr(getattr(error.orig, "diag", None), "table_name", None)
         column = getattr(getattr(error.orig, "diag", None), "column_name", None)
-        place = f" at {table}" + (f".{column}" if column else "") if table else ""
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        place = f" at {table}" + (f".{column}" if column else "") + (f", {constraint}" if constraint else "") if table else ""
         return StoreRefused(f"{self.key}: refused{place} ({kind} {code or ''})" + (f": {hint}" if hint else ""))
 
 
