@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -71,7 +71,28 @@ def _found(finding: Mapping[str, Any], labels: Labels) -> Iterator[str]:
 def _done(run: StoreRun, labels: Labels) -> Iterator[str]:
     collections = (run.report or {}).get("collections", {})
     lines = [line for name, counts in collections.items() for line in _collection(run.right, labels, name, counts)]
+    if left := sum(item["rows"] for item in left_behind(run.report or {})):
+        lines.append(_left_behind(left))
     yield from lines or [_done_without_details(run.right)]
+
+
+def left_behind(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Columns in which an erasure's scan still found the person, but for those whose rows the report says why they stay."""
+    return [item for item in report.get("residue") or () if not explained(report.get("collections", {}), item)]
+
+
+def explained(collections: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether the counts already say why rows of this collection stay: a law keeps them, or they are contested."""
+    counts = collections.get(item["column"].rpartition(".")[0], {}) if item["mapped"] else {}
+    return bool(counts.get("kept") or counts.get("contested"))
+
+
+def _left_behind(places: int) -> str:
+    return ngettext(
+        "Your e-mail address, phone number or customer number still stands in %(count)d place here. A person here looks at it.",
+        "Your e-mail address, phone number or customer number still stands in %(count)d places here. A person here looks at it.",
+        places,
+    ) % {"count": places}
 
 
 def _done_without_details(right: str) -> str:
@@ -142,15 +163,36 @@ def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]
         if isinstance(count, int) and count > 0:
             yield _named(labels, name, say(count) % {"count": count})
     kept = counts.get("kept")
+    rules: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for rule in kept if isinstance(kept, list) else ():
-        yield _named(labels, name, _kept(rule))
+        rules.setdefault((rule["basis"], bool(rule.get("until"))), []).append(rule)
+    for (basis, _dated), together in rules.items():
+        yield _named(labels, name, _kept(basis, together))
 
 
-def _kept(kept: Mapping[str, Any]) -> str:
-    if kept.get("until"):
-        until = date_format(date.fromisoformat(kept["until"]), "DATE_FORMAT")
-        return _("kept until %(until)s: %(basis)s") % {"until": until, "basis": kept["basis"]}
-    return _("kept, and we will tell you until when: %(basis)s") % {"basis": kept["basis"]}
+def _kept(basis: str, rules: Sequence[Mapping[str, Any]]) -> str:
+    """The rows that one law keeps, as one line, whatever the day of each: seven years of invoices are no list to read."""
+    rows = sum(rule.get("rows", 0) for rule in rules)
+    days = sorted({date.fromisoformat(rule["until"]) for rule in rules if rule.get("until")})
+    if not days:
+        words = ngettext(
+            "%(count)d record kept, and we will tell you until when: %(basis)s",
+            "%(count)d records kept, and we will tell you until when: %(basis)s",
+            rows,
+        )
+        return words % {"count": rows, "basis": basis}
+    first, last = (date_format(day, "DATE_FORMAT") for day in (days[0], days[-1]))
+    if len(days) == 1:
+        words = ngettext(
+            "%(count)d record kept until %(until)s: %(basis)s", "%(count)d records kept until %(until)s: %(basis)s", rows
+        )
+        return words % {"count": rows, "until": last, "basis": basis}
+    return _("%(count)d records kept, the first of them until %(first)s and the last until %(last)s: %(basis)s") % {
+        "count": rows,
+        "first": first,
+        "last": last,
+        "basis": basis,
+    }
 
 
 def _named(labels: Labels, collection: str, words: str) -> str:

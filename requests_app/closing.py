@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import delivery, letters, notices
+from requests_app import delivery, letters, notices, outbox
+from requests_app.answers import left_behind
 from requests_app.lifecycle import transition
-from requests_app.models import LIFT, Outcome, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models import LIFT, OutboxItem, Outcome, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import found_nothing
 from requests_app.steps import SYSTEM, move
 
@@ -53,11 +57,24 @@ def _complete(request: RightsRequest, now: datetime) -> None:
     if request.right == Right.ERASURE:
         delivery.revoke_packages(customer=request.customer, reason="erasure", now=now)
         _end_restrictions_by_erasure(request, now)
+        _look_at_what_is_left(request, now)
     action = "restrict" if request.right == Right.RESTRICTION and not nothing else "complete"
     letter = letters.closing(request=request, outcome=outcome)
     payload = {"outcome": outcome}
     move(request, seen=request.state, action=action, actor=SYSTEM, now=now, payload=payload, answer=letter, outcome=outcome)
     notices.tell(request=request, event="answered", now=now)
+
+
+def _look_at_what_is_left(request: RightsRequest, now: datetime) -> None:
+    """The letter says that a person looks at what the scan still found: this is that person's task."""
+    for run in StoreRun.objects.filter(request=request, state=RunState.DONE).select_related("store").defer("plan"):
+        if left := left_behind(run.report or {}):
+            columns = ", ".join(f"{item['column']} ({item['rows']})" for item in left)
+            with override(settings.LANGUAGE_CODE):
+                words = _("The person still stands in these columns of %(store)s: %(columns)s. Erase it there, or map them.")
+                task = {"text": words % {"store": run.store.key, "columns": columns}}
+            key = outbox.key_for(request, "residue", run.store_id)
+            outbox.enqueue(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now)
 
 
 def _end_restrictions_by_erasure(erasure: RightsRequest, now: datetime) -> None:

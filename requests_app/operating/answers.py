@@ -10,6 +10,7 @@ from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
 from privacy.finding import located
 from privacy.keys import keys_of
+from requests_app.answers import explained
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 
@@ -101,12 +102,6 @@ def merge(answer: Answer, store: str, report: Mapping[str, Any], outcome: RunOut
         answer.left.append(f"{store}: {outcome.reason}")
     if outcome is not None and (residue := outcome.report.get("residue")):
         shown["residue"] = residue
-        unexplained = [item["column"] for item in residue if not _explained(shown, item)]
+        unexplained = [item["column"] for item in residue if not explained(shown, item)]
         if unexplained:
             answer.left.append(f"{store}: the identities still stand in {', '.join(unexplained)}")
-
-
-def _explained(shown: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether the answer already says why rows of this collection stay: a law keeps them, or they are contested."""
-    counts = shown.get(item["column"].rpartition(".")[0], {}) if item["mapped"] else {}
-    return bool(counts.get("kept") or counts.get("contested"))

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from privacy.actions import RunOutcome
 from privacy.models import Restriction, Store
 from requests_app import cases
-from requests_app.models import RightsRequest, RunState, Source, State, StoreRun
+from requests_app.models import OutboxItem, RightsRequest, RunState, Source, State, StoreRun
 from requests_app.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
@@ -64,6 +64,20 @@ def test_one_proposes_and_another_approves_and_all_stores_erase(proposed, approv
     assert "3 records erased" in proposed.answer
     assert [call["store"] for call in engine.executions] == ["billing", "crm"]
     assert [call["customer"] for call in revoked] == [proposed.customer]
+
+
+def test_what_the_scan_still_found_is_told_and_becomes_somebodys_task(proposed, approver, clock, engine):
+    residue = [{"column": "ticket.body", "rows": 2, "mapped": False}]
+    left = {"collections": {"customer": {"rows": 3, "deleted": 3}}, "residue": residue}
+    engine.on_execute = lambda store, item: RunOutcome("done", left) if store == "crm" else None
+    approve(proposed, approver)
+    while run_due(clock=clock):
+        pass
+    proposed.refresh_from_db()
+    assert proposed.state == State.COMPLETED
+    assert "still stands in 2 places here" in proposed.answer
+    (task,) = OutboxItem.objects.filter(request=proposed, kind=OutboxItem.Kind.TASK)
+    assert "crm: ticket.body (2)" in task.payload["text"]
 
 
 def test_the_proposer_does_not_approve(located):

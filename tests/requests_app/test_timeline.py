@@ -103,14 +103,52 @@ def test_what_a_law_keeps_is_named_with_law_and_date():
         "Invoice line: 1 record made anonymous",
         "Invoice line: 1 of them kept without your data, since others' records hang on it",
     )
-    assert store.lines[3].startswith("Invoice line: kept until ")
-    assert "2034" in store.lines[3]
-    assert store.lines[3].endswith("bokföringslagen 7 kap. 2 §")
+    assert store.lines[3:] == ("Invoice line: 3 records kept until 1 January 2034: bokföringslagen 7 kap. 2 §",)
+
+
+def test_rows_kept_by_one_law_until_several_days_share_a_line():
+    law = {"basis": "bokföringslagen 7 kap. 2 §", "fields": ["number"]}
+    kept = [{"rows": rows, "until": f"{year}-01-01", **law} for rows, year in ((30, 2034), (5, 2028), (2, 2031))]
+    kept += [{"rows": 1, "until": None, **law}, {"rows": 1, "until": "2030-01-01", "basis": "another law"}]
+    (store,) = answer(**report(kept=kept))
+    first, last = "1 January 2028", "1 January 2034"
+    assert store.lines == (
+        f"Invoice line: 37 records kept, the first of them until {first} and the last until {last}: bokföringslagen 7 kap. 2 §",
+        "Invoice line: 1 record kept, and we will tell you until when: bokföringslagen 7 kap. 2 §",
+        "Invoice line: 1 record kept until 1 January 2030: another law",
+    )
 
 
 def test_rows_without_a_date_say_so():
     (store,) = answer(**report(kept=[{"rows": 1, "basis": "a law", "until": None}]))
-    assert store.lines == ("Invoice line: kept, and we will tell you until when: a law",)
+    assert store.lines == ("Invoice line: 1 record kept, and we will tell you until when: a law",)
+
+
+def residue(column, rows, *, mapped=False):
+    return {"column": column, "rows": rows, "mapped": mapped}
+
+
+def test_what_an_erasure_left_behind_is_said_plainly():
+    columns = report(deleted=2)
+    columns["report"]["residue"] = [residue("ticket.body", 2), residue("log.line", 1)]
+    (store,) = answer(**columns)
+    assert store.lines[-1] == (
+        "Your e-mail address, phone number or customer number still stands in 3 places here. A person here looks at it."
+    )
+    assert "body" not in " ".join(store.lines)
+
+
+def test_nothing_left_is_not_said_of_a_store_where_something_is():
+    (store,) = answer(**report() | {"report": {"collections": {}, "residue": [residue("ticket.body", 1)]}})
+    assert len(store.lines) == 1
+    assert "still stands in 1 place here" in store.lines[0]
+
+
+def test_what_a_law_keeps_is_not_said_to_be_left_behind():
+    columns = report(kept=[{"rows": 1, "basis": "a law", "until": None}])
+    columns["report"]["residue"] = [residue("invoice_line.email", 1, mapped=True)]
+    (store,) = answer(**columns)
+    assert not any("still stands" in line for line in store.lines)
 
 
 @pytest.mark.parametrize(
