@@ -3,11 +3,20 @@
 from importlib.util import find_spec
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.staff_site import staff_site
 
+
+def icon(_request: HttpRequest) -> HttpResponse:
+    """Browsers ask for this one by themselves where no page names an icon: beside a download, or the API."""
+    return HttpResponseRedirect(static("portal/mark.svg"))
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("favicon.ico", icon),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", staff_site.urls),
 ]

@@ -51,6 +51,11 @@ class FieldsForm(StepForm):
         options.append(
             (SOMETHING_ELSE, Option(_("Something else, or something that is missing"), _("You write it in your own words.")))
         )
+        if not holdings:
+            self.fields["fields_wrong"].help_text = _(
+                "Under what you have proved so far we have found nothing to choose from. Describe in your own words what is "
+                "wrong or missing."
+            )
         self.fields["fields_wrong"].choices = options  # type: ignore[attr-defined]
 
 

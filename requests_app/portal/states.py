@@ -26,7 +26,7 @@ STATES: dict[str, StateText] = {
         _("Waiting for you"), _("We need to be sure that it is you before we go on. Until then your request waits."), "wait", 0
     ),
     State.TRIAGE: StateText(
-        _("Being assessed"), _("We have found out where your data is. A person here is looking at your request."), "work", 1
+        _("Being assessed"), _("We look for your data in our systems, and a person here looks at your request."), "work", 1
     ),
     State.PROPOSED: StateText(
         _("Being assessed"),

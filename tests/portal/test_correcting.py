@@ -156,3 +156,11 @@ def test_labels_fall_back_where_a_language_is_missing(annas, stores):
     page = annas.get("/ask/rectification/fields/").content.decode()
     assert "E-postadress" in page
     assert "crm.customer.phone" in page
+
+
+def test_who_is_found_nowhere_does_not_read_that_something_is_held(annas, stores):
+    stores.status = "nothing"
+    page = annas.get("/ask/rectification/fields/").content.decode()
+    assert "This is what we have about you" not in page
+    assert "nothing to choose from" in page
+    assert "Something else, or something that is missing" in page

@@ -1,6 +1,7 @@
 """Pages for everybody: they explain, and they work for somebody who is nobody yet."""
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.urls import reverse
 
 from requests_app.models import Right
@@ -34,3 +35,9 @@ def test_the_notice_has_versions_and_an_unknown_one_is_not_found(english, settin
     assert english.get("/privacy/1999-01/").status_code == 404
     settings.INSYN_NOTICE_VERSION = "2099-01"
     assert "an older version" in english.get("/privacy/2026-11/").content.decode()
+
+
+def test_the_icon_that_browsers_ask_for_by_themselves_is_there(english):
+    answer = english.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert finders.find(answer["Location"].removeprefix("/static/"))
