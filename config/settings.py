@@ -53,7 +53,7 @@ def _state_path(name: str, folder: str) -> Path:
 
 INSYN_COMPANY_NAME = env.text("INSYN_COMPANY_NAME", "Nordhem Webbhotell AB" if DEMO else None)
 INSYN_SUPPORT_EMAIL = env.text("INSYN_SUPPORT_EMAIL", "dataskydd@nordhem.example" if DEMO else None)
-INSYN_SUPPORT_PHONE = env.text("INSYN_SUPPORT_PHONE", "+46 8 465 006 00" if DEMO else "")
+INSYN_SUPPORT_PHONE = env.text("INSYN_SUPPORT_PHONE", "+46 8 465 004 97" if DEMO else "")
 INSYN_POSTAL_ADDRESS = env.text("INSYN_POSTAL_ADDRESS", "Nordhem Webbhotell AB, Exempelgatan 1, 111 11 Stockholm" if DEMO else "")
 
 INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
@@ -74,7 +74,7 @@ INSYN_SQLITE_ROOT = _state_path("INSYN_SQLITE_ROOT", "sqlite") if DEMO else Path
 INSYN_CODE_MINUTES = env.integer("INSYN_CODE_MINUTES", 10, least=1)
 INSYN_IDENTITY_UNCHANGED_DAYS = env.integer("INSYN_IDENTITY_UNCHANGED_DAYS", 30)
 INSYN_CODE_ATTEMPTS = env.integer("INSYN_CODE_ATTEMPTS", 5, least=1)
-INSYN_CODES_PER_IDENTITY_HOUR = env.integer("INSYN_CODES_PER_IDENTITY_HOUR", 5, least=1)
+INSYN_CODES_PER_IDENTITY_HOUR = env.integer("INSYN_CODES_PER_IDENTITY_HOUR", 30 if DEMO else 5, least=1)
 INSYN_CODES_PER_ADDRESS_HOUR = env.integer("INSYN_CODES_PER_ADDRESS_HOUR", 30, least=1)
 INSYN_CODES_TOTAL_HOUR = env.integer("INSYN_CODES_TOTAL_HOUR", 2000, least=1)
 INSYN_CODE_FAILURES_PER_IDENTITY_DAY = env.integer("INSYN_CODE_FAILURES_PER_IDENTITY_DAY", 20, least=1)

@@ -111,6 +111,12 @@ def test_a_wrong_setting_is_named_and_a_secret_is_not_shown(name, value, refusal
     assert "c2VjcmV0" not in told
 
 
+def test_the_demo_sends_codes_enough_to_try_every_right_and_names_a_number_that_nobody_has(settings_of):
+    demo, production = settings_of({}), settings_of(PRODUCTION)
+    assert (demo["INSYN_CODES_PER_IDENTITY_HOUR"], production["INSYN_CODES_PER_IDENTITY_HOUR"]) == (30, 5)
+    assert demo["INSYN_SUPPORT_PHONE"] == "+46 8 465 004 97"  # of the numbers kept free for films and books
+
+
 def test_the_first_hash_key_is_current(settings_of):
     keys = settings_of(PRODUCTION)["INSYN_HASH_KEYS"]
     assert list(keys) == ["2", "1"]
