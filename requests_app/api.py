@@ -98,7 +98,7 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
 
     def get_serializer_context(self) -> dict[str, Any]:
         schema = getattr(self, "swagger_fake_view", False)
-        return super().get_serializer_context() | {"level": 0 if schema else self.caller.level}
+        return {**super().get_serializer_context(), "level": 0 if schema else self.caller.level}
 
     def _detail(self, request: RightsRequest) -> Any:
         return RequestDetailSerializer(request, context=self.get_serializer_context()).data
