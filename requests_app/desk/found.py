@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
 from requests_app.desk.words import CATEGORY_NAMES, CONTESTED_WORDS
-from requests_app.models import Right, RunState, StoreRun
+from requests_app.models import LIFT, Right, RunState, StoreRun
 
 RUN_TONES = {
     RunState.DONE: "ok",
@@ -26,9 +26,6 @@ RUN_TONES = {
 DONE_KEYS = (
     "exported",
     "changed",
-    "restricted",
-    "lifted",
-    "objected",
     "deleted",
     "anonymized",
     "pinned",
@@ -90,7 +87,7 @@ def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], ru
         others=found.get("others") or 0,
         choice=str(CONTESTED_WORDS.get(choice, choice)) if choice else "",
         planned=_planned(found.get("erase") or {}) if erasing else [],
-        done=_done(done),
+        done=_done(run.right, done),
     )
 
 
@@ -115,13 +112,17 @@ def _kept(kept: Mapping[str, Any]) -> str:
     }
 
 
-def _done(done: Mapping[str, Any]) -> list[str]:
+def _done(right: str, done: Mapping[str, Any]) -> list[str]:
+    set_as_a_whole = {
+        Right.RESTRICTION: _("%(rows)s restricted"),
+        LIFT: _("%(rows)s free again"),
+        Right.OBJECTION: _("marketing stopped for %(rows)s"),
+    }
+    if right in set_as_a_whole:  # rows that had the value already are in the state that was asked for, too
+        return [set_as_a_whole[right] % {"rows": rows_in_words(done["rows"])}] if done.get("rows") else []
     words = {
         "exported": _("%(rows)s in the package"),
         "changed": _("%(rows)s corrected"),
-        "restricted": _("%(rows)s restricted"),
-        "lifted": _("%(rows)s free again"),
-        "objected": _("marketing stopped for %(rows)s"),
         "deleted": _("%(rows)s deleted"),
         "anonymized": _("%(rows)s anonymized"),
         "pinned": _("%(rows)s anonymized, since others' rows point at them"),

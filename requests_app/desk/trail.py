@@ -1,4 +1,4 @@
-"""The audit trail of a case in words: when, who, what. The payload stands beside it as it was written."""
+"""The audit trail of a case in words: when, who, what. The page of an event shows its payload as it was written."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Staff
 from privacy.models import AuditEvent
 from requests_app.desk.queue import name_of
+from requests_app.desk.trail_details import details
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -93,7 +94,7 @@ class Line:
     who: str
     what: str
     payload: str
-    nested: str  # what does not fit a line: counts per store and collection, as JSON
+    details: list[str]  # what does not fit a line: counts per store and collection
 
 
 def trail(events: Iterable[AuditEvent]) -> list[Line]:
@@ -106,7 +107,7 @@ def trail(events: Iterable[AuditEvent]) -> list[Line]:
             actor_in_words(event.actor, names),
             str(WORDS.get(event.action, event.action)),
             compact(event.payload),
-            nested(event.payload),
+            details(event.payload),
         )
         for event in events
     ]
@@ -136,6 +137,7 @@ def compact(payload: dict[str, Any]) -> str:
 
 
 def nested(payload: dict[str, Any]) -> str:
+    """The rest of it, letter for letter."""
     rest = {key: value for key, value in payload.items() if _is_nested(value)}
     return json.dumps(rest, ensure_ascii=False, sort_keys=True, indent=1) if rest else ""
 

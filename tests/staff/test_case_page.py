@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from privacy import audit
 from privacy.models import AuditEvent
 from requests_app import cases
 from requests_app.models import Package, RightsRequest, RunState, StoreRun
@@ -100,6 +101,38 @@ def test_what_was_done_is_shown_with_what_was_left_behind(desk):
         "2 rows in ticket.body still name the person",
     ):
         assert words in page
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        ("rectification", "2 rows corrected"),
+        ("restriction", "2 rows restricted"),
+        ("lift", "2 rows free again"),
+        ("objection", "marketing stopped for 2 rows"),
+    ],
+)
+def test_what_was_done_is_called_as_what_it_is(desk, right, words):
+    case = make_case("rectification" if right == "rectification" else "restriction")
+    report = {"collections": {"customer": {"rows": 2, "changed": 2, "contested": 0}}}
+    StoreRun.objects.filter(pk=case.runs.first().pk).update(right=right, state=RunState.DONE, report=report)
+    page = page_of(desk, "olof", case)
+    assert words in page
+    assert right == "rectification" or "corrected" not in page
+
+
+def test_the_trail_counts_in_words_and_leaves_zeros_out(desk):
+    case = make_case()
+    stores = {"crm": {"status": "found", "rows": 3}, "billing": {"status": "nothing", "rows": 0}}
+    audit.record(chain=case.reference, actor="system", action="data.located", payload={"stores": stores}, now=timezone.now())
+    counts = {"customer": {"rows": 3, "deleted": 3, "anonymized": 0}, "invoice": {"rows": 0, "deleted": 0}}
+    done = {"store": "crm", "attempt": 1, "collections": counts}
+    audit.record(chain=case.reference, actor="system", action="run.done", payload=done, now=timezone.now())
+    page = page_of(desk, "olof", case)
+    for words in ("crm: 3 rows found", "billing: nothing found", "customer: 3 rows found, 3 rows deleted", "invoice: nothing"):
+        assert words in page
+    assert "&quot;rows&quot;" not in page
+    assert "0 rows" not in page
 
 
 def test_a_stopped_store_says_why_and_offers_to_go_on(desk):
