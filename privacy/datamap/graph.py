@@ -218,6 +218,27 @@ def _links(
     datasets: Mapping[str, Dataset], live: Mapping[str, Dataset], schemas: Mapping[str, Schema], problems: list[str]
 ) -> Iterator[Link]:
     nodes = set(_nodes(live, schemas))
+    pairs = _pairs(datasets, live, schemas, nodes, problems)
+    tables = {node: schemas[node[0]].tables[node[1]] for node in nodes}
+    for (here, there), found in pairs.items():
+        dataset = live[here[0]]
+        for columns in _keys(dataset, here, there, found, schemas, tables, problems):
+            yield _link(dataset, live, here, there, columns, found, tables)
+    for store, dataset in live.items():
+        for rule in dataset.links:
+            here = (store, rule.path.rpartition(".")[0])
+            if rule.to and here in nodes and (store, rule.to[0]) in nodes:
+                yield _polymorphic_link(store, rule, tables)
+
+
+def _pairs(
+    datasets: Mapping[str, Dataset],
+    live: Mapping[str, Dataset],
+    schemas: Mapping[str, Schema],
+    nodes: set[Node],
+    problems: list[str],
+) -> dict[tuple[Node, Node], dict[Pair, _Walk]]:
+    """Every pair of columns that the files join, and which way it may be walked."""
     pairs: dict[tuple[Node, Node], dict[Pair, _Walk]] = {}
     for store, dataset in live.items():
         ruled = {(rule.path, f"{rule.to[0]}.{rule.to[1]}") for rule in dataset.links if rule.to}
@@ -230,16 +251,12 @@ def _links(
                 if (f"{collection.name}.{item.name}", f"{target}.{name}") in ruled or (target_store, target) not in nodes:
                     continue
                 _add(pairs, ((store, collection.name), item.name), ((target_store, target), name), direction)
-    tables = {node: schemas[node[0]].tables[node[1]] for node in nodes}
-    for (here, there), found in pairs.items():
-        dataset = live[here[0]]
-        for columns in _keys(dataset, here, there, found, schemas, tables, problems):
-            yield _link(dataset, live, here, there, columns, found, tables)
     for store, dataset in live.items():
-        for rule in dataset.links:
-            here = (store, rule.path.rpartition(".")[0])
-            if rule.to and here in nodes and (store, rule.to[0]) in nodes:
-                yield _polymorphic_link(store, rule, tables)
+        for key in dataset.keys:  # listed, though no field mentions it: a link all the same
+            ends = (store, key[0][0]), (store, key[-1][0])
+            if set(ends) <= nodes and not any(_mentioned(key, ends, pairs)):
+                pairs.setdefault(ends, {})
+    return pairs
 
 
 def _targets(
@@ -277,8 +294,9 @@ def _polymorphic(
     problems: list[str],
 ) -> None:
     """A field that points into several collections of its dataset tells which by another field, or by real foreign keys (R7)."""
+    parts = _composite_parts(dataset, schema, collection, name)
     own = {(c, f) for key, c, f, _ in targets if key == dataset.key}
-    pointing = {(c, f) for c, f in own if c != collection}
+    pointing = {(c, f) for c, f in own - parts if c != collection}
     if len({c for c, _ in pointing}) < 2:
         return
     table = schema.tables[collection]
@@ -295,6 +313,18 @@ def _polymorphic(
             f"{dataset.key}: {collection}.{name}: points into several collections ({', '.join(open_ends)}); "
             f"say which row means which under meta.privacy.links, with `to` and `when` (R7)"
         )
+
+
+def _composite_parts(dataset: Dataset, schema: Schema, collection: str, name: str) -> set[tuple[str, str]]:
+    """What a field is matched with as a part of composite keys, listed or live: keys may share columns (R6)."""
+    keys = [(key[: len(key) // 2], key[len(key) // 2 :]) for key in dataset.keys]
+    keys += [
+        (tuple((fk.child, c) for c in fk.child_columns), tuple((fk.parent, c) for c in fk.parent_columns))
+        for fk in schema.foreign_keys
+    ]
+    pairs = [pair for child, parent in keys if len(child) > 1 for pair in zip(child, parent, strict=True)]
+    here = (collection, name)
+    return {b if a == here else a for a, b in pairs if here in (a, b)}
 
 
 def _add(pairs: dict[Any, Any], here: tuple[Node, str], there: tuple[Node, str], direction: str | None) -> None:
@@ -319,7 +349,7 @@ def _keys(
     problems: list[str],
 ) -> Iterator[tuple[Pair, ...]]:
     """Which of the pairs between two collections form one key, and which are keys of their own (R6)."""
-    composites = [*_listed_keys(dataset, here, there), *_live_keys(here, there, found, schemas, tables)]
+    composites = [*_listed_keys(dataset, here, there, found), *_live_keys(here, there, found, schemas, tables)]
     left = [pair for pair in found if not any(pair in ends for ends in composites)]
     alone = [pair for pair in left if tables[there].is_unique([pair[1]]) or tables[here].is_unique([pair[0]])]
     vague = [pair for pair in left if pair not in alone]
@@ -340,15 +370,32 @@ def _keys(
         yield (pair,)
 
 
-def _listed_keys(dataset: Dataset, here: Node, there: Node) -> Iterator[tuple[Pair, ...]]:
-    """The keys that `meta.privacy.keys` lists between two collections of one store."""
+def _listed_keys(dataset: Dataset, here: Node, there: Node, found: Mapping[Pair, _Walk]) -> Iterator[tuple[Pair, ...]]:
+    """The keys that `meta.privacy.keys` lists between two collections of one store, where these references mention them.
+
+    References the other way are resolved by themselves: a key that both resolved would be two links.
+    """
     for key in dataset.keys if here[0] == there[0] else ():
-        half = len(key) // 2
-        ends = tuple((a[1], b[1]) for a, b in zip(key[:half], key[half:], strict=True))
-        if (key[0][0], key[half][0]) == (here[1], there[1]):
-            yield ends
-        elif (key[0][0], key[half][0]) == (there[1], here[1]):
-            yield tuple((b, a) for a, b in ends)
+        ends = (here[0], key[0][0]), (here[0], key[-1][0])
+        straight, turned = _mentioned(key, ends, {(here, there): found})
+        if straight or (ends == (here, there) and not found):
+            yield _columns(key)
+        elif turned:
+            yield tuple((b, a) for a, b in _columns(key))
+
+
+def _columns(key: tuple[tuple[str, str], ...]) -> tuple[Pair, ...]:
+    """A listed key as pairs of the child's column and the parent's."""
+    half = len(key) // 2
+    return tuple((child, parent) for (_, child), (_, parent) in zip(key[:half], key[half:], strict=True))
+
+
+def _mentioned(
+    key: tuple[tuple[str, str], ...], ends: tuple[Node, Node], pairs: Mapping[tuple[Node, Node], Mapping[Pair, _Walk]]
+) -> tuple[bool, bool]:
+    """Whether references from child to parent, or from parent to child, mention a part of a listed key."""
+    straight, turned = pairs.get(ends, {}), pairs.get((ends[1], ends[0]), {})
+    return any(pair in straight for pair in _columns(key)), any((b, a) in turned for a, b in _columns(key))
 
 
 def _live_keys(

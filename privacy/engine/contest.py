@@ -45,7 +45,7 @@ def judge(
     contested: dict[Group, tuple[Reason, ...]] = {}
     while True:
         roles, through = court.reach(contested)
-        verdict = court.verdict(roles, through)
+        verdict = court.verdict(roles, through, contested)
         # Monotone: once contested, a group stays so while the rest settles.
         merged = {group: tuple(dict.fromkeys((*contested.get(group, ()), *reasons))) for group, reasons in verdict.items()}
         merged |= {group: reasons for group, reasons in contested.items() if group in roles and group not in merged}
@@ -160,10 +160,14 @@ class _Court:
 
     # -- what speaks against it ---------------------------------------------------------------------------------------
 
-    def verdict(self, roles: Mapping[Group, str], through: set[Group]) -> dict[Group, tuple[Reason, ...]]:
+    def verdict(
+        self, roles: Mapping[Group, str], through: set[Group], contested: Mapping[Group, object]
+    ) -> dict[Group, tuple[Reason, ...]]:
         inside = {group for group, role in roles.items() if not (role == REFERRED and self._outside(group))}
         spellings = self._spellings(roles)
         self._pointing.clear()
+        # A joint row is also the property of those who own a contested row that points at it.
+        sure = inside - contested.keys()
         out: dict[Group, tuple[Reason, ...]] = {}
         for group, role in roles.items():
             node = group[0]
@@ -173,9 +177,9 @@ class _Court:
             if role != ROOT:
                 reasons += self._other_owners(group, inside)
             if role == REFERRED:
-                reasons += self._pointed_at(group, inside, joint_only=False)
+                reasons += self._pointed_at(group, inside, sure, joint_only=False)
             elif role == OWNED:
-                reasons += self._pointed_at(group, inside, joint_only=True)
+                reasons += self._pointed_at(group, inside, sure, joint_only=True)
             reasons += self._identities(group, role, inside)
             if group in spellings:
                 reasons.append(Reason("s"))
@@ -217,7 +221,7 @@ class _Court:
             return any(reason.letter == letter and reason.link == link.id for reason in known[group[1]])
         return True
 
-    def _pointed_at(self, group: Group, inside: set[Group], *, joint_only: bool) -> list[Reason]:
+    def _pointed_at(self, group: Group, inside: set[Group], sure: set[Group], *, joint_only: bool) -> list[Reason]:
         """(b): more rows point here than this person has."""
         node, values = group
         reasons = []
@@ -231,7 +235,8 @@ class _Court:
                 continue
             key = self.keys.normal(node, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
             total = self.facts.pointing.get(number, {}).get(key, 0) if key is not None else 0
-            if total > self._own_pointing(number, key, inside):
+            joint = pointer.link is not None and pointer.link.joint
+            if total > self._own_pointing(number, key, sure if joint else inside):
                 link = pointer.link
                 foreign = pointer.child[0] != node[0]
                 reasons.append(

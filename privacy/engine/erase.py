@@ -179,11 +179,16 @@ def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision
     for pointer in cut:
         heartbeat()
         doomed[pointer.child] = _release(graph, session, pointer, doomed[pointer.child])
-    for pointer in _set_null(graph, store, doomed):
-        _forget_parent(graph, session, pointer, doomed)
+    forgetting = [p for p in graph.pointers if p.link and p.link.on_parent_erased == "set_null" and p.child[0] == store]
     for node in order:
         heartbeat()
+        for pointer in forgetting:
+            if pointer.enforced and pointer.parent == node:  # the doomed among its children are gone, or have let go
+                _forget_parent(graph, session, pointer, doomed[node])
         session.delete(Groups(node[1], graph.group_columns[node], tuple(doomed[node])))
+    for pointer in forgetting:
+        if not pointer.enforced and pointer.parent in doomed:
+            _forget_parent(graph, session, pointer, doomed[pointer.parent])
 
 
 def deletion_order(graph: Graph, store: str, nodes: set[Node]) -> tuple[list[Node], list[Pointer]]:
@@ -223,24 +228,18 @@ def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[V
     return {changed.get(values, values): None for values in groups}
 
 
-def _set_null(graph: Graph, store: str, doomed: Mapping[Node, Any]) -> list[Pointer]:
-    return [
-        p
-        for p in graph.pointers
-        if p.link and p.link.on_parent_erased == "set_null" and p.parent in doomed and p.child[0] == store
-    ]
-
-
-def _forget_parent(graph: Graph, session: Session, pointer: Pointer, doomed: Mapping[Node, Mapping[Values, None]]) -> None:
+def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Mapping[Values, None]) -> None:
     """The only change a bystander's row may see, where the map says so."""
     keys = Keys(graph)
-    wanted = [
-        key for values in doomed[pointer.parent] if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None
-    ]
-    if pointer.child not in doomed:
-        session.update(
-            Groups(pointer.child[1], pointer.child_columns, tuple(wanted)), {n: Assignment(None) for n in pointer.child_columns}
-        )
+    child = pointer.child_columns
+    wanted = [key for values in parents if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None]
+    letting_go = [name for name in child if graph.column(pointer.child, name).nullable]
+    shared = {
+        name for other in graph.pointers if other is not pointer and other.child == pointer.child for name in other.child_columns
+    }
+    letting_go = [name for name in letting_go if name not in shared] or letting_go
+    groups = Groups(pointer.child[1], (*child, *pointer.when), tuple((*key, *pointer.when.values()) for key in wanted))
+    session.update(groups, {name: Assignment(None) for name in letting_go})
 
 
 # -- accounting ---------------------------------------------------------------------------------------------------------

@@ -118,8 +118,9 @@ class Keys:
             converted = convert(value, column)
             if converted is NO_MATCH:
                 return None
-            # A lenient collation pads and folds; the store's own foreign keys do so too.
-            out.append(converted.casefold().rstrip(" ") if isinstance(converted, str) and not column.exact else converted)
+            out.append(
+                _leniently(converted, column.collation or "") if isinstance(converted, str) and not column.exact else converted
+            )
         return tuple(out)
 
     def child(self, link: Link, values: Values) -> Any:
@@ -136,6 +137,12 @@ class Keys:
             if value is None or convert(wanted, self.graph.column(node, name)) != value:
                 return False
         return True
+
+
+def _leniently(text: str, collation: str) -> str:
+    """A lenient collation pads and folds; the store's own foreign keys do so too. A binary one at most pads."""
+    text = text.rstrip(" ")
+    return text if collation == "RTRIM" or collation.endswith("_bin") else text.casefold()
 
 
 def identities_of(graph: Graph, node: Node, values: Values) -> list[tuple[str, str, str]]:

@@ -55,6 +55,7 @@ class Found:
     counts: dict[Node, dict[Values, int]] = field(default_factory=dict)
     roots: dict[Node, set[Values]] = field(default_factory=dict)
     roles: dict[Node, dict[Values, str]] = field(default_factory=dict)
+    referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
 
 
 def locate(
@@ -161,6 +162,8 @@ class _Search:
         found.counts.setdefault(node, {})[values] = count
         if role == ROOT:
             found.roots.setdefault(node, set()).add(values)
+        if role == REFERRED:
+            found.referred.setdefault(node, set()).add(values)
         if before in (ROOT, OWNED) or before == role:
             return
         roles[values] = role
@@ -226,11 +229,10 @@ class _Search:
             if pointer.child[0] not in self.sessions:
                 continue
             wanted: dict[Values, None] = {}
+            joint = pointer.link is not None and pointer.link.joint
             for found in self.found:
-                roles = found.roles.get(pointer.parent, {})
-                for values in found.counts.get(pointer.parent, ()):
-                    joint = pointer.link is not None and pointer.link.joint
-                    asked = (joint and roles.get(values) == OWNED) or roles.get(values) == REFERRED
+                for values in (found.counts if joint else found.referred).get(pointer.parent, ()):
+                    asked = values not in found.roots.get(pointer.parent, ())
                     if asked and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
                         wanted[key] = None
             if wanted:

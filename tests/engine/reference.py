@@ -1,0 +1,239 @@
+"""The rules R6–R11, R19 and R20 once more, row by row and by brute force, to hold the engine against. Shares no code with it.
+
+A row is (table, number). Nothing here is quick, grouped or batched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from tests.engine.worlds import IDENTITIES, Link, World
+
+Row = tuple[str, int]
+ROOT, OWNED, REFERRED = "root", "owned", "referred"
+
+
+def canonical(kind: str, value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if kind == "email":
+        return value.strip().lower() if re.fullmatch(r"[^@\s]+@[^@\s]+", value.strip()) else None
+    return str(value).strip()
+
+
+@dataclass
+class Found:
+    roles: dict[Row, str] = field(default_factory=dict)  # the person's set
+    contested: dict[Row, set[tuple[str, str]]] = field(default_factory=dict)  # row → (why, the map's answer)
+    others: set[Row] = field(default_factory=set)
+
+
+class Locator:
+    """What of a world is one person's. `identities`: {kind: canonical values}."""
+
+    def __init__(self, world: World, identities: Mapping[str, set[str]], disclosed: Iterable[str] = ()) -> None:
+        self.world, self.identities, self.disclosed = world, identities, set(disclosed)
+        self.mapped = [row for row in world.everything() if world.tables[row[0]].mapped]
+        self.roots = {row for row in self.mapped if any(v in identities.get(k, ()) for k, _, v in self.carried(row))}
+        self.links = [link for link in world.links if link.mapped]
+
+    def value(self, row: Row, column: str) -> Any:
+        return self.world.rows[row[0]][row[1]][column]
+
+    def carried(self, row: Row) -> list[tuple[str, str, str]]:
+        pairs = [(IDENTITIES[c], c, canonical(IDENTITIES[c], self.value(row, c))) for c in self.world.tables[row[0]].identities]
+        return [(kind, column, value) for kind, column, value in pairs if value is not None]
+
+    def somebodys(self, row: Row) -> bool:
+        return any(self.value(row, column) not in (None, "") for column in self.world.tables[row[0]].identities)
+
+    def points(self, link: Link, child: Row, parent: Row) -> bool:
+        if child[0] != link.child or parent[0] != link.parent or (link.when and self.value(child, link.when[0]) != link.when[1]):
+            return False
+        pairs = [(self.value(child, a), self.value(parent, b)) for a, b in zip(link.columns, link.target, strict=True)]
+        return all(a is not None and a == b for a, b in pairs)
+
+    def children(self, link: Link, parent: Row) -> list[Row]:
+        return [row for row in self.world.everything() if self.points(link, row, parent)]
+
+    def parents(self, link: Link, child: Row) -> list[Row]:
+        return [row for row in self.world.everything() if self.points(link, child, row)]
+
+    # -- R8 -----------------------------------------------------------------------------------------------------------
+
+    def reach(self, contested: Mapping[Row, Any]) -> tuple[dict[Row, str], set[Row]]:
+        """Roles, and the rows to which something uncontested leads all the way."""
+        roles = dict.fromkeys(self.roots, ROOT)
+        clean = set(self.roots)
+        while True:
+            before = dict(roles), set(clean)
+            for row, role in before[0].items():
+                for target, new in self.steps(row, role, row in contested):
+                    if target not in roles or (roles[target] == REFERRED and new == OWNED):
+                        roles[target] = new
+                    if row in clean and row not in contested:
+                        clean.add(target)
+            if before == (roles, clean):
+                return roles, clean
+
+    def steps(self, row: Row, role: str, spoiled: bool) -> list[tuple[Row, str]]:
+        if role == REFERRED and self.somebodys(row):
+            return []
+        owner = role != REFERRED and not spoiled
+        out = []
+        for link in self.links:
+            if link.owns and owner:
+                out += [(child, OWNED) for child in self.children(link, row)]
+            if link.nature == "joint" and owner:
+                out += [(parent, OWNED) for parent in self.parents(link, row)]
+            elif link.refers:
+                out += [(parent, REFERRED) for parent in self.parents(link, row)]
+        return out
+
+    # -- R9, R10 ------------------------------------------------------------------------------------------------------
+
+    def locate(self) -> Found:
+        contested: dict[Row, set[tuple[str, str]]] = {}
+        while True:
+            roles, clean = self.reach(contested)
+            inside = {row for row, role in roles.items() if not (role == REFERRED and self.stranger(row))}
+            new = {row: why for row in inside if (why := self.against(row, roles[row], inside, clean, roles, contested))}
+            both = {row: new.get(row, set()) | contested.get(row, set()) for row in {*new, *contested} if row in roles}
+            if both.keys() == contested.keys():
+                others = {row for row, role in roles.items() if role == REFERRED and self.somebodys(row)}
+                return Found({row: roles[row] for row in inside}, {row: both[row] for row in both.keys() & inside}, others)
+            contested = both
+
+    def stranger(self, row: Row) -> bool:
+        table = self.world.tables[row[0]]
+        return self.somebodys(row) or not table.personal_columns
+
+    def against(self, row: Row, role: str, inside: set[Row], clean: set[Row], roles: Any, contested: Any) -> set[tuple[str, str]]:
+        if row[0] in self.disclosed:
+            return set()
+        why = set() if row in clean else {("t", "ask")}
+        for link in self.links:
+            if role != ROOT and link.owns and (parents := self.parents(link, row)) and not inside & {*parents}:
+                why.add(("a", link.contested))
+        for link in self.world.links:
+            if link.parent == row[0] and (role == REFERRED or (role == OWNED and link.mapped and link.nature == "joint")):
+                own = inside if role == REFERRED and link.nature != "joint" else inside - {*contested}
+                if any(child not in own for child in self.children(link, row)):
+                    why.add(("b", link.contested if link.mapped else "ask"))
+        return why | self.identities_against(row, role, inside) | self.spelled_otherwise(row, role, roles)
+
+    def identities_against(self, row: Row, role: str, inside: set[Row]) -> set[tuple[str, str]]:
+        carried = self.carried(row)
+        own = {kind for kind, _, value in carried if value in self.identities.get(kind, ())}
+        why = set()
+        for kind, column, value in carried:
+            if value in self.identities.get(kind, ()):
+                continue
+            mine = column in self.world.tables[row[0]].mine
+            elsewhere = any(
+                (kind, value) in {(k, v) for k, _, v in self.carried(other)} for other in self.mapped if other not in inside
+            )
+            if role != ROOT and not mine and (self.identities.get(kind) or elsewhere):
+                why.add(("c", "ask"))
+            if role == ROOT and elsewhere:
+                why.add(("d", "ask"))
+            if role == ROOT and kind == "email" and self.identities.get(kind) and kind not in own and not mine:
+                why.add(("d", "ask"))
+        return why
+
+    def spelled_otherwise(self, row: Row, role: str, roles: Mapping[Row, str]) -> set[tuple[str, str]]:
+        if role != ROOT:
+            return set()
+        for kind, column, value in self.carried(row):
+            for other in roles:
+                if value in self.identities.get(kind, ()) and other[0] == row[0] and roles[other] == ROOT:
+                    same = canonical(kind, self.value(other, column)) == value
+                    if same and self.value(other, column) != self.value(row, column):
+                        return {("s", "ask")}
+        return set()
+
+
+# -- R3, R11, R19, R20 --------------------------------------------------------------------------------------------------
+
+DELETE, ANONYMIZE, KEEP, STAY, PART, UNDECIDED = "delete", "anonymize", "keep", "stay", "part", "undecided"
+
+
+@dataclass
+class Verdict:
+    fates: dict[Row, str]
+    stopped: bool
+    readable: dict[Row, set[str] | None] = field(default_factory=dict)  # of kept rows: what stays readable (None: all)
+
+
+def decide(world: World, found: Found, answers: Mapping[str, str], today: date) -> Verdict:
+    locator = Locator(world, {})
+    fates: dict[Row, str] = {}
+    readable: dict[Row, set[str] | None] = {}
+    for row in found.roles:
+        table = world.tables[row[0]]
+        if row in found.contested:
+            given = {answer for _, answer in found.contested[row]}
+            standing = "ask" if "ask" in given else "keep" if "keep" in given else "redact"
+            fates[row] = PART if answers.get(row[0], standing) in ("redact", "anonymize") else STAY
+        elif table.on_erasure is None:
+            fates[row] = UNDECIDED if table.personal_columns else DELETE
+        else:
+            fates[row] = table.on_erasure
+            start = locator.value(row, "day")
+            if table.keep and (start is None or today < start.replace(year=start.year + table.keep.years)):
+                fates[row] = KEEP
+                readable[row] = set(table.keep.fields) or None
+    stopped = UNDECIDED in fates.values()
+    while True:
+        before = dict(fates)
+        for link in world.links:
+            for row in [row for row, fate in fates.items() if fate == DELETE and row[0] == link.parent]:
+                pointing = locator.children(link, row)
+                staying = [child for child in pointing if child in fates and fates[child] != DELETE]
+                outside = [child for child in pointing if child not in fates]
+                cascades = link.enforced and link.on_delete == "CASCADE"
+                if outside and cascades and not staying:
+                    stopped = True
+                elif staying or (outside and not (link.mapped and link.set_null)):
+                    fates[row] = ANONYMIZE
+        if fates == before:
+            return Verdict(fates, stopped, readable)
+
+
+CHANGED = object()  # some other value than before, or NULL
+
+
+def erased(world: World, identities: Mapping[str, set[str]], found: Found, verdict: Verdict) -> dict[Row, dict[str, Any] | None]:
+    """The world afterwards: {row: its values, or None where it went}. A value of CHANGED is any but the old one."""
+    locator = Locator(world, identities)
+    after: dict[Row, dict[str, Any] | None] = {row: dict(world.rows[row[0]][row[1]]) for row in world.everything()}
+    if verdict.stopped:
+        return after
+    for row, fate in verdict.fates.items():
+        values = after[row]
+        assert values is not None
+        readable = verdict.readable.get(row)
+        if fate == ANONYMIZE or (fate == KEEP and readable is not None):
+            values |= {column: CHANGED for column in world.tables[row[0]].personal_columns if column not in (readable or ())}
+        if fate == PART:
+            values |= part_taken_out(locator, row, verdict)
+    for row in [row for row, fate in verdict.fates.items() if fate == DELETE]:
+        after[row] = None
+        for link in locator.links:
+            for child in locator.children(link, row) if link.set_null else ():
+                if (values := after.get(child)) is not None:
+                    values |= dict.fromkeys(link.columns)
+    return after
+
+
+def part_taken_out(locator: Locator, row: Row, verdict: Verdict) -> dict[str, Any]:
+    """This person's part of a row that others have a part in: their identities, and the links to what owns it of theirs."""
+    out = {column: CHANGED for kind, column, value in locator.carried(row) if value in locator.identities.get(kind, ())}
+    for link in locator.links:
+        if link.owns and any(parent in verdict.fates for parent in locator.parents(link, row)):
+            out |= dict.fromkeys(link.columns)
+    return out

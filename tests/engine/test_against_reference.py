@@ -1,0 +1,80 @@
+"""What the engine finds and what it leaves behind, against the rules carried out by brute force on made-up worlds.
+
+INSYN_EXAMPLES=2000 tries as many worlds, other ones each time.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from tests.engine.places import TODAY, Identities, Place
+from tests.engine.reference import CHANGED, Locator, Row, decide, erased
+from tests.engine.worlds import PEOPLE, World, describe, worlds
+
+MORE = int(os.environ.get("INSYN_EXAMPLES", "0"))
+
+
+def examples(count: int) -> Callable[[Any], Any]:
+    return settings(
+        max_examples=MORE or count,
+        derandomize=not MORE,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink] if MORE else [Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@st.composite
+def persons(draw: st.DrawFn) -> Identities:
+    number = draw(st.integers(0, PEOPLE - 1))
+    kinds = draw(st.sampled_from([("email",), ("email",), ("login",), ("email", "login")]))
+    found = {"email": {f"p{number}@example.com"}, "login": {f"L{number}"}}
+    if draw(st.integers(0, 7)) == 0:
+        found["email"].add(f"p{(number + 1) % PEOPLE}@example.com")
+    return {kind: found[kind] for kind in kinds}
+
+
+@examples(120)
+@given(world=worlds(), people=st.lists(persons(), min_size=1, max_size=4))
+def test_what_is_found_is_what_the_rules_say_whoever_shares_the_batch(
+    engine_database: str, world: World, people: list[Identities]
+) -> None:
+    note(describe(world))
+    with Place(engine_database, world) as place:
+        for identities, holding in zip(people, place.locate(people), strict=True):
+            note(f"{identities}")
+            roles, contested, others = place.rows_of(holding)
+            expected = Locator(world, identities).locate()
+            assert roles == expected.roles
+            assert contested == expected.contested.keys()
+            assert others == expected.others
+
+
+@examples(120)
+@given(world=worlds(), person=persons(), answer=st.sampled_from([None, None, "keep", "redact", "anonymize"]))
+def test_an_erasure_leaves_what_the_rules_say(engine_database: str, world: World, person: Identities, answer: str | None) -> None:
+    note(describe(world))
+    with Place(engine_database, world) as place:
+        answers = dict.fromkeys(world.tables, answer) if answer else {}
+        before = place.content()
+        (job,) = place.jobs([person], answers)
+        (report,) = place.erase([job])
+        found = Locator(world, person).locate()
+        verdict = decide(world, found, answers, TODAY)
+        note(f"{person} {verdict} {report}")
+        assert bool(report.blocked) == verdict.stopped
+        compare(before, place.content(), erased(world, person, found, verdict))
+
+
+def compare(before: Mapping[Row, Any], after: Mapping[Row, Any], expected: Mapping[Row, Any]) -> None:
+    assert after.keys() == {row for row, values in expected.items() if values is not None}
+    for row, values in after.items():
+        for column, value in expected[row].items():
+            old = before[row][column]
+            if value is CHANGED:
+                assert values[column] is None or values[column] != old, (row, column)
+            else:
+                assert values[column] == value, (row, column)
