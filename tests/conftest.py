@@ -1,5 +1,6 @@
 """Servers, browsers and data that tests ask for. In CI a missing service or browser fails the test; elsewhere it is skipped."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -73,12 +74,7 @@ def mariadb_socket() -> Iterator[Path]:
         folder = Path(name)
         data, path, log = folder / "data", folder / "m.sock", folder / "log"
         user = ["--user=root"] if os.getuid() == 0 else []
-        subprocess.run(
-            [install, "--no-defaults", f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal", *user],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
+        _install_mariadb(install, data, user)
         command = [
             server,
             "--no-defaults",
@@ -86,6 +82,8 @@ def mariadb_socket() -> Iterator[Path]:
             f"--socket={path}",
             "--skip-networking",
             f"--pid-file={folder / 'pid'}",
+            f"--tmpdir={folder}",
+            "--innodb-use-native-aio=0",
         ]
         command += [
             "--character-set-server=utf8mb4",
@@ -105,6 +103,34 @@ def mariadb_socket() -> Iterator[Path]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _install_mariadb(install: str, data: Path, user: list[str]) -> None:
+    """One at a time and with a second chance: two bootstraps at once have been seen to end without a word on a busy machine."""
+    for attempt in range(3):
+        with (Path(tempfile.gettempdir()) / f"insyn-maria-{os.getuid()}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = subprocess.run(
+                [
+                    install,
+                    "--no-defaults",
+                    f"--datadir={data}",
+                    f"--tmpdir={data.parent}",
+                    "--skip-test-db",
+                    "--auth-root-authentication-method=normal",
+                    "--innodb-use-native-aio=0",
+                    *user,
+                ],
+                capture_output=True,
+                cwd=data.parent,
+                check=False,
+            )
+        if done.returncode == 0:
+            return
+        shutil.rmtree(data, ignore_errors=True)
+        if attempt == 2:
+            words = (done.stdout + done.stderr).decode(errors="replace")
+            pytest.fail(f"mariadb-install-db did not work:\n{words[-2000:]}", pytrace=False)
 
 
 def _wait_for_mariadb(process: "subprocess.Popen[bytes]", path: Path, log: Path) -> None:
