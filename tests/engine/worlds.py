@@ -243,8 +243,8 @@ def ddl(world: World) -> str:
             values = ", ".join(_literal(row[name]) for name in table.columns)
             parts.append(f"INSERT INTO {table.name} VALUES ({values})")
     parts += [
-        f"ALTER TABLE {link.child} ADD FOREIGN KEY ({', '.join(link.columns)}) REFERENCES {link.parent} ({', '.join(link.target)}) "
-        f"ON DELETE {link.on_delete}"
+        f"ALTER TABLE {link.child} ADD FOREIGN KEY ({', '.join(link.columns)}) "
+        f"REFERENCES {link.parent} ({', '.join(link.target)}) ON DELETE {link.on_delete}"
         for link in world.links
         if link.enforced
     ]
