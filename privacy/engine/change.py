@@ -61,9 +61,9 @@ def change(
     with store.write() as session:
         subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
         holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-        for job, subject, holding, report in zip(jobs, subjects, holdings, reports, strict=True):
+        for job, holding, report in zip(jobs, holdings, reports, strict=True):
             heartbeat()
-            report.blocked = "; ".join(plans.changes(graph, job.plan, subject.frozen, holding))
+            report.blocked = "; ".join(plans.changes(graph, job.plan, holding))
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
         before_commit(reports)

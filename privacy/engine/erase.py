@@ -19,6 +19,7 @@ from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import Frozen, Subject, locate
 from privacy.engine.pseudonyms import pseudonymized
 from privacy.engine.verify import remaining
+from privacy.engine.waves import waves
 from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
 
 ROUNDS = 3  # rows that arrive while we erase are erased too; more rounds than this and somebody keeps writing
@@ -90,18 +91,36 @@ def _round(
     heartbeat: Callable[[], None],
 ) -> list[Decision]:
     holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-    decisions = decide(graph, session, store.key, holdings, answers=[job.answers for job in jobs], today=today)
-    for job, subject, report, holding, decision in zip(jobs, subjects, reports, holdings, decisions, strict=True):
-        report.blocked = "; ".join(_obstacles(graph, job, subject, holding, decision))
-    going = [d for d, report in zip(decisions, reports, strict=True) if not report.blocked]
-    own = [
-        {(k, v) for k, values in s.identities.items() for v in values}
-        for s, r in zip(subjects, reports, strict=True)
-        if not r.blocked
-    ]
+    decisions = [Decision() for _ in jobs]
+    for number, wave in enumerate(waves(graph, store.key, holdings)):
+        found = [holdings[i] for i in wave]
+        if number:  # the earlier waves changed what these people share with them
+            found = locate(graph, {store.key: session}, [subjects[i] for i in wave], heartbeat=heartbeat)
+        made = _wave(graph, store, session, [(jobs[i], subjects[i], reports[i]) for i in wave], found, today, heartbeat)
+        for i, decision in zip(wave, made, strict=True):
+            decisions[i] = decision
+    return decisions
+
+
+def _wave(
+    graph: Graph,
+    store: Store,
+    session: Session,
+    people: Sequence[tuple[Job, Subject, Report]],
+    holdings: list[Holding],
+    today: date,
+    heartbeat: Callable[[], None],
+) -> list[Decision]:
+    decisions = decide(graph, session, store.key, holdings, answers=[job.answers for job, _, _ in people], today=today)
+    going, own = [], []
+    for (job, subject, report), holding, decision in zip(people, holdings, decisions, strict=True):
+        report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
+        if not report.blocked:
+            going.append(decision)
+            own.append({(kind, value) for kind, values in subject.identities.items() for value in values})
     _update(graph, session, going, own, heartbeat)
     _delete(graph, session, store.key, going, heartbeat)
-    for job, report, holding, decision in zip(jobs, reports, holdings, decisions, strict=True):
+    for (job, _, report), holding, decision in zip(people, holdings, decisions, strict=True):
         _account(graph, job, report, store.key, holding, decision)
     return decisions
 
@@ -113,9 +132,9 @@ def subject_of(
     return Subject.of(identities, frozen=plans.read(graph, plan), disclosed=disclosed)
 
 
-def _obstacles(graph: Graph, job: Job, subject: Subject, holding: Holding, decision: Decision) -> list[str]:
+def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> list[str]:
     undecided = sorted({node[1] for node, _, fate in decision if fate.kind == UNDECIDED})
-    reasons = plans.changes(graph, job.plan, subject.frozen, holding) + decision.stops
+    reasons = plans.changes(graph, job.plan, holding) + decision.stops
     if undecided:
         reasons.append(f"the data map does not say what erasure does to {', '.join(undecided)} (on_erasure)")
     return reasons

@@ -136,18 +136,38 @@ def digest(plan: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
 
 
-def changes(graph: Graph, plan: Mapping[str, Any], frozen: Frozen | None, holding: Holding) -> list[str]:
+def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str]:
     """Why a run must stop and ask (R29): new contested rows, a changed schema or map. Fewer contested rows are no reason."""
     store = plan["store"]
     reasons = []
     if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
-    known = frozen.known if frozen else {}
     for node, groups in holding.in_store(store).items():
-        new = sum(m.count for values, m in groups.items() if m.contested and not known.get(node, {}).get(values))
+        contested = [(values, member.count) for values, member in groups.items() if member.contested]
+        now = _by_lasting(graph, node, contested)
+        before = _by_lasting(graph, node, _planned_contested(graph, plan, node)) if now else {}
+        new = sum(max(0, count - before.get(values, 0)) for values, count in now.items())
         if new:
             reasons.append(f"{new} more rows of {node[1]} are contested than when the plan was made")
     return reasons
+
+
+def _planned_contested(graph: Graph, plan: Mapping[str, Any], node: Node) -> list[tuple[Values, int]]:
+    order, wanted = plan["columns"].get(node[1], ()), graph.group_columns[node]
+    return [(_in_order(order, _in(raw), wanted), count) for raw, count, _role, why in plan["groups"].get(node[1], ()) if why]
+
+
+def _by_lasting(graph: Graph, node: Node, groups: list[tuple[Values, int]]) -> dict[Values, int]:
+    """Rows by what an erasure does not change of them, so that a row we anonymized ourselves is not taken for a new one."""
+    columns, fields = graph.group_columns[node], graph.collection(node).fields
+    lasting = [name for name in columns if name not in fields or not fields[name].personal]
+    key = next((unique for unique in graph.table(node).uniques if set(unique) <= set(lasting)), lasting)
+    places = [columns.index(name) for name in key]
+    out: dict[Values, int] = {}
+    for values, count in groups:
+        kept = tuple(values[i] for i in places)
+        out[kept] = out.get(kept, 0) + count
+    return out
 
 
 def effects(decision: Decision) -> dict[str, dict[str, Any]]:
