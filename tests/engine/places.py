@@ -41,6 +41,10 @@ class Place:
         self.connection.execute(f"CREATE SCHEMA {self.name}")
         self.connection.execute(f"SET search_path = {self.name}")
         self.connection.execute(ddl(self.world))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read map and schema anew."""
         (found,) = parse(dataset(self.world, self.name), file="world.yml")
         self.store = open_store("store", self.url, policy=Policy(), schema=self.name)
         self.graph: Graph = build({"store": found}, {"store": self.store.schema()})

@@ -1,0 +1,185 @@
+"""A plan carried out again: after an answer, after a crash, after somebody changed the rows in between (R11, R19, R23, R29)."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from tests.engine.places import Place
+from tests.engine.worlds import Keep, Link, Table, World
+
+ANNA = {"email": {"anna@example.com"}}
+BO = {"email": {"bo@example.com"}}
+PLAIN = {"rid": "int", "id": "int", "note": "text", "day": "date"}
+
+
+def row(number: int, **values: Any) -> dict[str, Any]:
+    return {"rid": number, "id": number, "note": f"note {number}", "day": None, **values}
+
+
+def customers(**more: Any) -> Table:
+    columns = {**PLAIN, "email": "text", "address_id": "int"}
+    return Table("customer", columns, ("id",), identities=("email",), **more)
+
+
+def shared_address() -> World:
+    """Two customers at one address; each has an order."""
+    address = Table("address", PLAIN, ("id",))
+    order = Table("orders", {**PLAIN, "customer_id": "int"}, ("id",))
+    return World(
+        {"address": address, "customer": customers(), "orders": order},
+        (
+            Link("customer", ("address_id",), "address", ("id",), direction="to"),
+            Link("orders", ("customer_id",), "customer", ("id",), direction="from"),
+        ),
+        {
+            "address": (row(0),),
+            "customer": (
+                row(0, email="anna@example.com", address_id=0),
+                row(1, email="bo@example.com", address_id=0),
+            ),
+            "orders": (row(0, customer_id=0), row(1, customer_id=1)),
+        },
+    )
+
+
+def test_a_shared_row_waits_for_its_last_owner(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        (anna,) = place.erase(place.jobs([ANNA], {}))
+        assert anna.collections["address"] == {**anna.collections["address"], "contested": 1, "deleted": 0, "remaining": 1}
+        assert anna.collections["customer"]["deleted"] == 1
+        assert set(place.content()) == {("address", 0), ("customer", 1), ("orders", 1)}
+        (bo,) = place.erase(place.jobs([BO], {}))
+        assert bo.collections["address"]["deleted"] == 1
+        assert place.content() == {}
+
+
+def test_both_owners_in_one_batch_take_the_shared_row_along(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        anna, bo = place.erase(place.jobs([ANNA, BO], {}))
+        assert (anna.contested, bo.contested) == (1, 0)
+        assert place.content() == {}
+
+
+def test_a_contested_row_is_found_again_though_what_led_to_it_went(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        jobs = place.jobs([ANNA], {})
+        place.erase(jobs)
+        (again,) = place.erase(jobs)
+        assert again.collections["address"]["contested"] == 1
+        assert again.collections["address"]["remaining"] == 1
+        assert "erased_earlier" not in again.collections["address"]
+        assert again.collections["customer"]["erased_earlier"] == 1
+        assert again.contested == 1
+
+
+def test_the_answer_given_later_is_carried_out(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        place.erase(place.jobs([ANNA], {}))
+        (plan_of_before,) = place.jobs([BO], {"address": "disclose"})
+        (report,) = place.erase([plan_of_before])
+        assert report.collections["address"]["deleted"] == 1
+
+
+def test_a_row_that_moved_to_somebody_else_since_the_plan_is_left_alone(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        jobs = place.jobs([ANNA], {})
+        place.connection.execute("UPDATE orders SET customer_id = 1 WHERE id = 0")
+        (report,) = place.erase(jobs)
+        assert not report.blocked
+        assert ("orders", 0) in place.content()
+
+
+def test_an_address_the_person_left_since_the_plan_is_left_alone(engine_database: str) -> None:
+    world = shared_address()
+    with Place(engine_database, world) as place:
+        place.connection.execute("INSERT INTO address VALUES (7, 7, 'new', NULL)")
+        place.connection.execute("UPDATE customer SET address_id = 7 WHERE id = 1")
+        jobs = place.jobs([ANNA], {})
+        assert jobs[0].plan["groups"]["address"][0][3] == []  # hers alone
+        place.connection.execute("UPDATE customer SET address_id = 7 WHERE id = 0")
+        (report,) = place.erase(jobs)
+        assert "contested" in report.blocked  # the new one is Bo's too: nobody decided about it
+        assert set(place.content()) >= {("address", 0), ("address", 7), ("customer", 0)}
+
+
+def test_rows_that_arrived_under_a_planned_owner_go_along(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        jobs = place.jobs([ANNA], {})
+        place.connection.execute("INSERT INTO orders VALUES (5, 5, 'new', NULL, 0)")
+        (report,) = place.erase(jobs)
+        assert report.collections["orders"]["deleted"] == 2
+        assert ("orders", 5) not in place.content()
+
+
+def test_more_contested_rows_than_planned_stop_the_run(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        place.connection.execute("UPDATE customer SET address_id = NULL WHERE id = 1")
+        jobs = place.jobs([ANNA], {})
+        place.connection.execute("UPDATE customer SET address_id = 0 WHERE id = 1")
+        before = place.content()
+        (report,) = place.erase(jobs)
+        assert "contested" in report.blocked
+        assert place.content() == before
+
+
+def test_fewer_contested_rows_than_planned_do_not_stop_it(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        jobs = place.jobs([ANNA], {})
+        place.connection.execute("UPDATE customer SET address_id = NULL WHERE id = 1")
+        (report,) = place.erase(jobs)
+        assert not report.blocked
+        assert set(place.content()) == {("customer", 1), ("orders", 1)}
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE orders ADD COLUMN more text", "CREATE TABLE x (c int REFERENCES customer ON DELETE CASCADE)"]
+)
+def test_a_changed_schema_stops_the_run(engine_database: str, change: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        jobs = place.jobs([ANNA], {})
+        place.connection.execute(change)
+        place.refresh()
+        before = place.content()
+        (report,) = place.erase(jobs)
+        assert "changed" in report.blocked
+        assert place.content() == before
+
+
+def test_one_blocked_job_does_not_stop_the_others(engine_database: str) -> None:
+    with Place(engine_database, shared_address()) as place:
+        place.connection.execute("UPDATE customer SET address_id = NULL")
+        jobs = place.jobs([ANNA, BO], {})
+        place.connection.execute("UPDATE customer SET address_id = 0")
+        anna, bo = place.erase(jobs)
+        assert anna.blocked
+        assert bo.blocked
+        place.connection.execute("UPDATE customer SET address_id = NULL WHERE id = 0")
+        anna, bo = place.erase(jobs)
+        assert not anna.blocked
+        assert not bo.blocked  # nobody shares it any more, and it is his: new, but not contested
+
+
+def test_a_kept_row_is_reported_as_kept_again_though_its_identity_is_gone(engine_database: str) -> None:
+    """Nothing but the identity led to it, and that was anonymized."""
+    world = World(
+        {"invoice": Table("invoice", {**PLAIN, "email": "text"}, ("id",), identities=("email",), keep=Keep(7, ("day",)))},
+        (),
+        {
+            "invoice": (
+                row(0, email="anna@example.com", day=date(2025, 6, 1)),
+                row(1, email="anna@example.com"),
+                row(2, email="bo@x.se"),
+            )
+        },
+    )
+    with Place(engine_database, world) as place:
+        jobs = place.jobs([ANNA], {})
+        (first,) = place.erase(jobs)
+        assert [entry["until"] for entry in first.collections["invoice"]["kept"]] == ["2032-06-01", None]
+        kept = place.content()
+        assert kept["invoice", 0] == {"rid": 0, "id": 0, "note": None, "day": date(2025, 6, 1), "email": None}
+        (second,) = place.erase(jobs)
+        assert second.collections["invoice"]["kept"] == first.collections["invoice"]["kept"]
+        assert second.collections["invoice"]["remaining"] == 0
+        assert place.content() == kept
