@@ -137,7 +137,7 @@ class Assignment:
     """What an update writes: one value for all rows, or a fresh random valid one for each row (`value` unused)."""
 
     value: Any = None
-    random: str | None = None  # None | "text" | "email" | "number" | "date" | "uuid" | …: see stores.sql
+    random: str | None = None  # None | "text" | "email" | "number" | "date" | "uuid" | …: see `random` of the dialects
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,8 @@ import sqlalchemy as sa
 
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import (
-    LOCK_SECONDS,
-    NOT_DIGIT,
-    NOT_E164,
-    NOT_KEPT,
-    NOT_PLAIN,
-    NOT_PLAIN_PHONE,
-    ODD,
-    STATEMENT_SECONDS,
-    Dialect,
-    dump,
-    equal,
-)
+from privacy.stores.dialect import LOCK_SECONDS, STATEMENT_SECONDS, Dialect, dump, equal
+from privacy.stores.spellings import NOT_DIGIT, NOT_E164, NOT_KEPT, NOT_PLAIN, NOT_PLAIN_PHONE, ODD
 
 DRIVER = "mysql+pymysql"
 OPTIONS = {"charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}

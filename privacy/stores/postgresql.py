@@ -10,18 +10,8 @@ import sqlalchemy as sa
 
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import (
-    LOCK_SECONDS,
-    NOT_DIGIT,
-    NOT_E164,
-    NOT_KEPT,
-    NOT_PLAIN,
-    NOT_PLAIN_PHONE,
-    ODD,
-    SHOWN,
-    STATEMENT_SECONDS,
-    Dialect,
-)
+from privacy.stores.dialect import LOCK_SECONDS, SHOWN, STATEMENT_SECONDS, Dialect
+from privacy.stores.spellings import NOT_DIGIT, NOT_E164, NOT_KEPT, NOT_PLAIN, NOT_PLAIN_PHONE, ODD
 
 DRIVER = "postgresql+psycopg"
 OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name", "options"}

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
-from privacy.stores.sql import LOCK_SECONDS, Dialect, dump, folds
+from privacy.stores.dialect import LOCK_SECONDS, Dialect, dump
+from privacy.stores.spellings import folds
 
 DRIVER = "sqlite"
 OPTIONS: set[str] = set()

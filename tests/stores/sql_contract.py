@@ -107,7 +107,7 @@ class SqlContract:
         """Nothing, where a driver begins a transaction by itself."""
 
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("sql", "postgresql", "mysql", "sqlite"):
+        for module in ("postgresql", "mysql", "sqlite"):
             monkeypatch.setattr(f"privacy.stores.{module}.LOCK_SECONDS", 1)
 
     def test_a_column_that_went_away_is_refused_without_a_value(self, pair: SqlSite) -> None:

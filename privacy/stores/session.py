@@ -1,0 +1,284 @@
+"""One snapshot or one transaction of a store that speaks SQL: each lookup or change is one statement for all people (R14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from privacy.stores.base import NO_MATCH, Assignment, Column, Expiry, Groups, Pinned, Schema, Values
+from privacy.stores.spellings import candidates, folds, is_spelling
+from privacy.stores.values import convert
+
+if TYPE_CHECKING:
+    from privacy.stores.sql import SqlStore
+
+ZONE = ZoneInfo("Europe/Stockholm")
+FETCH = 2_000  # rows fetched at a time
+_TAG = Column("tag", "int", "bigint")
+_TEXT = Column("text", "text", "text")
+
+
+class SqlSession:
+    def __init__(self, store: SqlStore, connection: sa.Connection, schema: Schema, *, writing: bool = False) -> None:
+        self.store = store
+        self.writing = writing
+        self.connection = connection
+        self.tables = schema.tables
+        self.dialect = store.dialect
+        self.statements = 0
+
+    # -- statements ---------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
+        self.statements += 1
+        return self.connection.execute(sa.text(sql), dict(parameters or {}))
+
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        self.statements += 1
+        options = {"stream_results": True, "yield_per": FETCH}
+        result = self.connection.execute(sa.text(sql), dict(parameters or {}), execution_options=options)
+        try:
+            for part in result.partitions(FETCH):
+                yield from part
+        finally:
+            result.close()
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def find(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
+    ) -> Iterator[tuple[int, Values, int]]:
+        columns = [self.tables[table].columns[name] for name in key]
+        bound = self._converted(columns, rows, tagged=True)
+        if not bound or (constant := self._constants(table, constants)) is None:
+            return
+        source, parameters = self.dialect.values([_TAG, *columns], bound)
+        if not all(column.exact for column in columns):
+            source = self.dialect.distinct(source, [_TAG, *columns])
+        on = [(self.dialect.compared(f"t.{self.dialect.name(c.name)}", c), f"v.k{i}") for i, c in enumerate(columns, 1)]
+        joined = self.dialect.joined(self.tables[table], source, on, key)
+        yield from self._grouped(table, f"{joined}{constant[0]}", parameters | constant[1], by)
+
+    def find_identity(
+        self, table: str, column: str, kind: str, wanted: Mapping[str, Sequence[int]], by: Sequence[str]
+    ) -> Iterator[tuple[int, Values, int]]:
+        target = self.tables[table].columns[column]
+        by = list(dict.fromkeys([*by, column]))
+        place = by.index(column)
+        spellings = [(number, spelling) for number, value in enumerate(wanted) for spelling in candidates(kind, value)]
+        name = "t." + self.dialect.name(column)
+        if target.family == "text" and self._free_spelling(table, target, kind):
+            on, served = [(self.dialect.folded(self.dialect.exactly(name, target), kind), "v.k1")], []
+            folded = [(number, fold) for number, spelling in spellings for fold in folds(kind, spelling)]
+            target = _TEXT
+            bound = self._converted([target], folded, tagged=True)
+        else:
+            on, served = [(self.dialect.compared(name, target), "v.k1")], [column]
+            if not target.exact:
+                on.append((self.dialect.exactly(name, target), self.dialect.exactly("v.k1", target)))
+            bound = self._converted([target], spellings, tagged=True)
+        if not bound:
+            return
+        source, parameters = self.dialect.values([_TAG, target], bound)
+        joined = self.dialect.joined(self.tables[table], source, on, served)
+        values = list(wanted)
+        seen: set[tuple[int, Values]] = set()  # two candidates may find one group
+        for number, group, count in list(self._grouped(table, joined, parameters, by)):
+            if (number, group) in seen or not is_spelling(kind, group[place], values[number]):
+                continue
+            seen.add((number, group))
+            for tag in wanted[values[number]]:
+                yield tag, group, count
+
+    def _free_spelling(self, table: str, column: Column, kind: str) -> bool:
+        """Whether the column holds spellings that no list of candidates foresees, so that an index lookup may miss a row."""
+        key = (table, column.name, kind)
+        if key not in self.store._spellings:
+            expression = self.dialect.exactly("t." + self.dialect.name(column.name), column)
+            sql = f"SELECT 1 FROM {self.dialect.table(self.tables[table])} t WHERE {self.dialect.odd(expression, kind)} LIMIT 1"
+            self.store._spellings[key] = self.execute(sql).first() is not None
+        return self.store._spellings[key]
+
+    def _grouped(
+        self, table: str, joined: str, parameters: Mapping[str, Any], by: Sequence[str]
+    ) -> Iterator[tuple[int, Values, int]]:
+        columns = [self.tables[table].columns[name] for name in by]
+        names = [self.dialect.exactly(f"t.{self.dialect.name(c.name)}", c) for c in columns]
+        selected = "".join(f", {name} AS b{i}" for i, name in enumerate(names))
+        grouped = "".join(f", {name}" for name in names)
+        sql = f"SELECT v.k0{selected}, count(*) FROM {joined} GROUP BY v.k0{grouped}"
+        for row in self.execute(sql, parameters):  # what comes back is remembered anyway: groups, not rows
+            yield int(row[0]), tuple(row[1:-1]), int(row[-1])
+
+    def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
+        selected = ", ".join(f"t.{self.dialect.name(name)}" for name in columns)
+        left = limit
+        for source, on, where, parameters in self._sources(groups, "t."):
+            sql = f"SELECT {selected} FROM {self.dialect.joined(self.tables[groups.table], source, on, groups.columns)}{where}"
+            if left is not None:
+                sql += f" LIMIT {left}"
+            for row in self.stream(sql, parameters):
+                yield tuple(row)
+                if left is not None:
+                    left -= 1
+            if left is not None and left <= 0:
+                return
+
+    def distinct(self, table: str, columns: Sequence[str]) -> Iterator[Values]:
+        own = self.tables[table]
+        names = [self.dialect.exactly(f"t.{self.dialect.name(c)}", own.columns[c]) for c in columns]
+        selected = ", ".join(f"{name} AS d{i}" for i, name in enumerate(names))
+        given = " AND ".join(f"t.{self.dialect.name(c)} IS NOT NULL" for c in columns)
+        sql = f"SELECT DISTINCT {selected} FROM {self.dialect.table(own)} t WHERE {given}"
+        return (tuple(row) for row in self.stream(sql))
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def delete(self, groups: Groups) -> int:
+        table = self.dialect.table(self.tables[groups.table])
+        total = 0
+        for source, on, where, parameters in self._sources(groups, self.dialect.target):
+            total += self.execute(self.dialect.delete(table, source, on, where), parameters).rowcount
+        return total
+
+    def update(self, groups: Groups, assignments: Mapping[str, Assignment]) -> int:
+        if not assignments:
+            return 0
+        table = self.tables[groups.table]
+        parts, values = [], {}
+        for number, (name, assignment) in enumerate(assignments.items()):
+            column = table.columns[name]
+            if assignment.random:
+                parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.random(assignment.random, column)}")
+            else:
+                parts.append(f"{self.dialect.target}{self.dialect.name(name)} = {self.dialect.parameter(f's{number}', column)}")
+                values[f"s{number}"] = None if assignment.value is None else self.dialect.written(assignment.value, column)
+        total = 0
+        for source, on, where, parameters in self._sources(groups, self.dialect.target):
+            sql = self.dialect.update(self.dialect.table(table), parts, source, on, where)
+            total += self.execute(sql, parameters | values).rowcount
+        return total
+
+    def expired(
+        self, table: str, terms: Sequence[Expiry], *, unless: Sequence[Pinned], spare: Sequence[Values], limit: int
+    ) -> list[Values]:
+        own = self.tables[table]
+        name = self.dialect.name
+        where, parameters = [], {}
+        for number, term in enumerate(terms):
+            column = self.tables[term.table or table].columns[term.column]
+            alias = f"j{number}" if term.table else "t"
+            bounds = [f"{alias}.{name(term.column)} < {self.dialect.parameter(f'b{number}', column)}"]
+            parameters[f"b{number}"] = self.dialect.bind(_midnight(term.before, column), column)
+            if term.since:
+                bounds.append(f"{alias}.{name(term.column)} >= {self.dialect.parameter(f'a{number}', column)}")
+                parameters[f"a{number}"] = self.dialect.bind(_midnight(term.since, column), column)
+            if term.table:
+                joined = " AND ".join(f"{alias}.{name(theirs)} = t.{name(ours)}" for ours, theirs in term.on)
+                other = self.dialect.table(self.tables[term.table])
+                bounds = [f"EXISTS (SELECT 1 FROM {other} {alias} WHERE {joined} AND {' AND '.join(bounds)})"]
+            where += bounds
+        for pinned in unless:
+            joined = " AND ".join(f"p.{name(theirs)} = t.{name(ours)}" for theirs, ours in pinned.on)
+            where.append(f"NOT EXISTS (SELECT 1 FROM {self.dialect.table(self.tables[pinned.table])} p WHERE {joined})")
+        keys = [own.columns[column] for column in own.primary_key]
+        bound = self._converted(keys, spare)
+        if bound:
+            source, spared = self.dialect.values(keys, bound)
+            equal = " AND ".join(f"v.k{i} = t.{name(c.name)}" for i, c in enumerate(keys))
+            where.append(f"NOT EXISTS (SELECT 1 FROM {source} WHERE {equal})")
+            parameters |= spared
+        selected = ", ".join(f"t.{name(c.name)}" for c in keys)
+        sql = f"SELECT {selected} FROM {self.dialect.table(own)} t WHERE {' AND '.join(where)} LIMIT {int(limit)}"
+        sql += self.dialect.skip_locked if self.writing else ""
+        return [tuple(row) for row in self.execute(sql, parameters)]
+
+    def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
+        counts = []
+        for number, name in enumerate(columns):
+            match = self.dialect.matches(f"t.{self.dialect.name(name)}", self.tables[table].columns[name])
+            counts.append(f"sum(CASE WHEN {match} THEN 1 ELSE 0 END) AS c{number}")
+        sql = f"SELECT {', '.join(counts)} FROM {self.dialect.table(self.tables[table])} t"
+        row = self.execute(sql, {"pattern": pattern}).one()
+        return {name: int(count) for name, count in zip(columns, row, strict=True) if count}
+
+    def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
+        selected = []
+        for number, name in enumerate(columns):
+            column = self.tables[table].columns[name]
+            expression = f"t.{self.dialect.name(name)}"
+            whole = column.family in ("int", "decimal", "uuid")
+            selected.append(f"{expression if whole else self.dialect.beginning(expression, column)} AS s{number}")
+        return [tuple(row) for row in self.execute(self.dialect.sample(self.tables[table], ", ".join(selected), int(limit)))]
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _sources(self, groups: Groups, prefix: str) -> Iterator[tuple[str, list[tuple[str, str]], str, dict[str, Any]]]:
+        """One values list for every pattern of NULLs, so that every comparison is a plain equality an index can serve."""
+        table = self.tables[groups.table]
+        patterns: dict[tuple[bool, ...], list[Values]] = {}
+        for values in dict.fromkeys(groups.values):
+            patterns.setdefault(tuple(value is None for value in values), []).append(values)
+        for pattern, members in patterns.items():
+            given = [i for i, null in enumerate(pattern) if not null]
+            columns = [table.columns[groups.columns[i]] for i in given]
+            bound = self._converted(
+                columns, [tuple(values[i] for i in given) for values in members], as_stored=self.dialect.loose
+            )
+            if given and not bound:
+                continue
+            where = "".join(
+                f" AND {prefix}{self.dialect.name(groups.columns[i])} IS NULL" for i, null in enumerate(pattern) if null
+            )
+            source, parameters = self.dialect.values(columns or [_TAG], bound if given else [(0,)])
+            on = [(self.dialect.compared(prefix + self.dialect.name(c.name), c), f"v.k{i}") for i, c in enumerate(columns)]
+            # Where a collation is lenient the index finds a superset and this tells the spellings apart.
+            on += [
+                (self.dialect.exactly(prefix + self.dialect.name(c.name), c), self.dialect.exactly(f"v.k{i}", c))
+                for i, c in enumerate(columns)
+                if not c.exact
+            ]
+            yield source, on, where, parameters
+
+    def _converted(
+        self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False, as_stored: bool = False
+    ) -> list[Values]:
+        """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert matches nothing.
+
+        `as_stored`: a value that does not convert came from the store itself, and stays what it is.
+        """
+        skip = 1 if tagged else 0
+        out: dict[Values, None] = {}
+        for row in rows:
+            values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
+            if as_stored:
+                values = [old if new is NO_MATCH else new for old, new in zip(row[skip:], values, strict=True)]
+            if not any(value is NO_MATCH for value in values):
+                out[*row[:skip], *values] = None
+        return [
+            (*row[:skip], *(self.dialect.bind(value, column) for value, column in zip(row[skip:], columns, strict=True)))
+            for row in out
+        ]
+
+    def _constants(self, table: str, constants: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        sql, parameters = "", {}
+        for number, (name, value) in enumerate(constants.items()):
+            column = self.tables[table].columns[name]
+            converted = convert(value, column)
+            if converted is NO_MATCH:
+                return None
+            sql += f" AND {self.dialect.compared('t.' + self.dialect.name(name), column)} = :w{number}"
+            parameters[f"w{number}"] = self.dialect.bind(converted, column)
+        return sql, parameters
+
+
+def _midnight(day: date, column: Column) -> Any:
+    """The start of a day in the column's type; days are those of the company's time zone."""
+    if column.family != "datetime":
+        return day.isoformat() if column.family == "text" else day
+    aware = "with time zone" in column.type_name
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE if aware else None)
