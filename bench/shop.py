@@ -10,7 +10,8 @@ from pathlib import Path
 
 from config import embedded
 from config.embedded.postgres import installation
-from privacy.datamap.graph import Graph, build
+from privacy.datamap.graph import Graph
+from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.stores.base import Store
 from privacy.stores.registry import Policy, open_store

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from privacy import maps
 from privacy.datamap.coverage import Annotation, unannotated
 from privacy.datamap.drift import Change, compare
-from privacy.datamap.graph import build
+from privacy.datamap.joining import build
 from privacy.datamap.model import DataMapError, Dataset
 from privacy.models import DatasetVersion
 from privacy.stores.base import Schema, Store, StoreError

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from privacy import audit
 from privacy.datamap.drift import compare
-from privacy.datamap.graph import Graph, build
+from privacy.datamap.graph import Graph
+from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.datamap.model import DataMapError, Dataset
 from privacy.models import DatasetVersion, Store

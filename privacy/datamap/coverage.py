@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from privacy.datamap.checks import reachable
 from privacy.datamap.discovery import classify, sample
 from privacy.datamap.discovery.names import system
-from privacy.datamap.graph import Graph, reachable
+from privacy.datamap.graph import Graph
 from privacy.datamap.model import Collection, Field
 from privacy.stores.base import Schema, Store, Table
 

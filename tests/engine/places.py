@@ -9,7 +9,8 @@ from typing import Any
 
 import psycopg
 
-from privacy.datamap.graph import Graph, build
+from privacy.datamap.graph import Graph
+from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.engine import plan as plans
 from privacy.engine.erase import Job, Report, erase

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from privacy.datamap.checks import reachable
 from privacy.datamap.discovery import hints, names
 from privacy.datamap.discovery import links as linking
 from privacy.datamap.discovery.classify import Guess, classify
 from privacy.datamap.discovery.links import Link
 from privacy.datamap.discovery.sampling import SAMPLE_ROWS, Samples, sample
-from privacy.datamap.graph import build, reachable
+from privacy.datamap.joining import build
 from privacy.datamap.model import Collection, DataMapError, Dataset, Field, Reference
 from privacy.stores import base
 from privacy.stores.base import Schema, Store
