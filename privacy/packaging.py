@@ -130,7 +130,7 @@ def _parts(
                 label=collection_words.label(collection),
                 purpose=collection_words.purpose_text(dataset, collection, language=language),
                 columns=tuple(columns),
-                rows=_reader(graph, session, node, full, redacted, columns, options),
+                batches=_reader(graph, session, node, full, redacted, columns, options),
                 withheld=withheld,
                 others=others.get(node, 0),
             )
@@ -166,27 +166,29 @@ def _reader(
     redacted: Sequence[Values],
     columns: Sequence[Column],
     options: Mapping[str, Any],
-) -> Callable[[], Iterable[Sequence[Any]]]:
+) -> Callable[[], Iterable[Sequence[Sequence[Any]]]]:
     names = [column.name for column in columns]
     by = graph.group_columns[node]
     clock = _clock(graph.collection(node))
     since, until = (date.fromisoformat(options[k]) if options.get(k) else None for k in ("since", "until"))
     timed = clock if clock and (since or until) else None
 
-    def rows() -> Iterator[Sequence[Any]]:
+    def within(row: Sequence[Any]) -> bool:
+        day = as_date(row[-1])
+        return not (day and ((since and day < since) or (until and day > until)))
+
+    def batches() -> Iterator[Sequence[Sequence[Any]]]:
         selected = [*names, timed] if timed else names
         personal = {i for i, name in enumerate(names) if graph.collection(node).fields[name].personal}
         for groups, hide in ((full, False), (redacted, True)):
-            if groups:
-                for row in session.rows(Groups(node[1], by, tuple(groups)), selected):
-                    if timed:
-                        day = as_date(row[-1])
-                        if day and ((since and day < since) or (until and day > until)):
-                            continue
-                    shown = row[: len(names)]
-                    yield tuple(None if i in personal else v for i, v in enumerate(shown)) if hide else shown
+            for batch in session.batches(Groups(node[1], by, tuple(groups)), selected) if groups else ():
+                if timed:
+                    batch = [row[:-1] for row in batch if within(row)]  # noqa: PLW2901
+                if hide:
+                    batch = [tuple(None if i in personal else v for i, v in enumerate(row)) for row in batch]  # noqa: PLW2901
+                yield batch
 
-    return rows
+    return batches
 
 
 def _clock(collection: Collection) -> str | None:

@@ -12,25 +12,25 @@ work twice and could see other rows. So memory holds one batch and the rows show
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, BinaryIO, Protocol
 
 from stream_zip import ZIP_64, stream_zip
 
 from privacy.engine.encode import RowEncoder
 from privacy.engine.spool import Spool
+from privacy.stores.values import weight
 
 SHOWN_ROWS = 1000
-_BATCH_BYTES = 512 * 1024  # aimed at; rows are counted out by the size of those before them
-_FIRST_BATCH, _LARGEST_BATCH, _LOOK_EVERY = 50, 2000, 32
+_BATCH_BYTES = 2 * 1024 * 1024  # of text that is encoded at a time, where one row alone is not larger
 _MODE = 0o100600
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # Windows cannot make files of these names
 
@@ -49,7 +49,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Part:
-    """One collection of one store. `rows` is called once and may stream; each row has the values of `columns` in their order.
+    """One collection of one store. `batches` is called once and may stream: lists of rows, each row with the values of `columns`
+    in their order.
 
     `withheld` rows are shown to nobody until somebody decides (contested), `others` are records of other people that this
     person's rows point at; both are counted, never shown. `kept` names what a law will keep: {"rows", "basis", "until"}.
@@ -58,7 +59,7 @@ class Part:
     store: str
     collection: str
     columns: tuple[Column, ...]
-    rows: Callable[[], Iterable[Sequence[Any]]]
+    batches: Callable[[], Iterable[Sequence[Sequence[Any]]]]
     store_name: str = ""
     label: Label = field(default_factory=dict)
     purpose: str = ""
@@ -107,12 +108,25 @@ def write_zip(
     package = _Package(page, information, heartbeat)
     moment = made_at.replace(microsecond=0)
     with ExitStack() as stack:
+        stack.enter_context(_spared_by_the_collector())
         package.html = stack.enter_context(Spool())
         files = stack.enter_context(closing(package.files(parts)))
         members = ((name, moment, _MODE, ZIP_64, content) for name, content in files)
         for chunk in stream_zip(members, get_compressobj=_fast):  # noqa: FURB122 - `write` is all that is asked of a sink
             sink.write(chunk)
     return package.contents()
+
+
+@contextmanager
+def _spared_by_the_collector() -> Iterator[None]:
+    """Rows are tuples by the hundred thousand, none part of a cycle; every so many of them Python would search all that the
+    process holds for cycles, which takes as long as the work itself.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _fast() -> Any:
@@ -145,7 +159,7 @@ class _Package:
         csv.write(encoder.heading())
         rows, before = 0, b"[\n"
         shown: list[list[str]] = []
-        for batch, objects, lines in encoded(written.part.rows(), encoder):
+        for batch, objects, lines in encoded(written.part.batches(), encoder):
             self.heartbeat()
             shown += [[self.page.cell(value) for value in row] for row in batch[: SHOWN_ROWS - len(shown)]]
             rows += len(batch)
@@ -175,27 +189,27 @@ class _Package:
         return counts
 
 
-def encoded(rows: Iterable[Sequence[Any]], encoder: RowEncoder) -> Iterator[tuple[list[Sequence[Any]], bytes, bytes]]:
-    """The rows in batches of about the same number of bytes, each with its JSON and its CSV."""
-    iterator, size = iter(rows), _FIRST_BATCH
+def encoded(
+    batches: Iterable[Sequence[Sequence[Any]]], encoder: RowEncoder
+) -> Iterator[tuple[Sequence[Sequence[Any]], bytes, bytes]]:
+    """The rows, some at a time, each time with their JSON and their CSV."""
     try:
-        while batch := _take(iterator, size):
-            objects, lines = encoder.batch(batch)
-            yield batch, objects, lines
-            size = max(1, min(_LARGEST_BATCH, 4 * size, _BATCH_BYTES * len(batch) // (len(objects) or 1)))
+        for batch in batches:
+            for some in _small(batch):
+                objects, lines = encoder.batch(some)
+                yield some, objects, lines
     finally:
-        if close := getattr(iterator, "close", None):
+        if close := getattr(batches, "close", None):
             close()  # a generator over a cursor closes the cursor now, not when it is collected
 
 
-def _take(iterator: Iterator[Sequence[Any]], size: int) -> list[Sequence[Any]]:
-    """The next rows: `size` of them, or fewer when they turn out to be much larger than those before."""
-    batch: list[Sequence[Any]] = []
-    weight = 0
-    while len(batch) < size and weight < _BATCH_BYTES and (some := list(islice(iterator, min(_LOOK_EVERY, size - len(batch))))):
-        batch += some
-        weight += sum(len(value) for row in some for value in row if type(value) is str or type(value) is bytes)
-    return batch
+def _small(batch: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The batch, in halves where it is much larger than the store foresaw: encoding takes several times a batch's size."""
+    if len(batch) > 1 and weight(batch) > _BATCH_BYTES:
+        yield from _small(batch[: len(batch) // 2])
+        yield from _small(batch[len(batch) // 2 :])
+    elif batch:
+        yield batch
 
 
 def _document(value: Any) -> bytes:

@@ -113,6 +113,9 @@ class Session(Protocol):
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
         """The rows of the groups, streamed."""
 
+    def batches(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Sequence[Values]]:
+        """The same in lists, for who reads many: fewer rows in each the larger they are."""
+
     def distinct(self, table: str, columns: Sequence[str]) -> Iterator[Values]:
         """Every distinct tuple of the columns without a NULL, streamed."""
 

@@ -11,13 +11,15 @@ import sqlalchemy as sa
 
 from privacy.stores.base import NO_MATCH, Assignment, Column, Expiry, Groups, Pinned, Schema, Values
 from privacy.stores.spellings import candidates, folds, is_spelling
-from privacy.stores.values import convert
+from privacy.stores.values import convert, weight
 
 if TYPE_CHECKING:
     from privacy.stores.sql import SqlStore
 
 ZONE = ZoneInfo("Europe/Stockholm")
-FETCH = 2_000  # rows fetched at a time
+FETCH = 2_000  # rows fetched at a time, where they are small
+FETCH_BYTES = 1_000_000  # aimed at where they are not
+_FIRST_FETCH = 100
 _TAG = Column("tag", "int", "bigint")
 _TEXT = Column("text", "text", "text")
 
@@ -38,12 +40,19 @@ class SqlSession:
         return self.connection.execute(sa.text(sql), dict(parameters or {}))
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        for fetched in self.fetches(sql, parameters):
+            yield from fetched
+
+    def fetches(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Sequence[Any]]:
+        """The rows in lists as they come from the database, each as long as the size of those before it allows."""
         self.statements += 1
         options = {"stream_results": True, "yield_per": FETCH}
         result = self.connection.execute(sa.text(sql), dict(parameters or {}), execution_options=options)
+        count = _FIRST_FETCH
         try:
-            for part in result.partitions(FETCH):
-                yield from part
+            while fetched := result.fetchmany(count):
+                yield fetched
+                count = max(1, min(FETCH, 4 * count, FETCH_BYTES * len(fetched) // (weight(fetched) or 1)))
         finally:
             result.close()
 
@@ -115,16 +124,20 @@ class SqlSession:
             yield int(row[0]), tuple(row[1:-1]), int(row[-1])
 
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
+        for batch in self.batches(groups, columns, limit):
+            yield from map(tuple, batch)
+
+    def batches(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Sequence[Values]]:
         selected = ", ".join(f"t.{self.dialect.name(name)}" for name in columns)
         left = limit
         for source, on, where, parameters in self._sources(groups, "t."):
             sql = f"SELECT {selected} FROM {self.dialect.joined(self.tables[groups.table], source, on, groups.columns)}{where}"
             if left is not None:
                 sql += f" LIMIT {left}"
-            for row in self.stream(sql, parameters):
-                yield tuple(row)
+            for batch in self.fetches(sql, parameters):
+                yield batch
                 if left is not None:
-                    left -= 1
+                    left -= len(batch)
             if left is not None and left <= 0:
                 return
 

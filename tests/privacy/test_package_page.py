@@ -81,7 +81,7 @@ def page(*parts: Part, **more: Any) -> Reader:
 
 def part(rows: list[tuple], *columns: Column, **more: Any) -> Part:
     columns = columns or (Column("id"), Column("name", {"sv": "Namn", "en": "Name"}, ("user.name",), {"en": "Your name."}))
-    return Part(**({"store": "crm", "collection": "customer", "columns": columns, "rows": lambda: iter(rows)} | more))
+    return Part(**({"store": "crm", "collection": "customer", "columns": columns, "batches": lambda: iter([rows])} | more))
 
 
 # --- harmless ---------------------------------------------------------------------------------------------------------

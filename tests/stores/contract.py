@@ -365,6 +365,22 @@ class StoreContract:
         assert count == 30_000
         assert peak < 6_000_000  # the rows themselves are 14 MB
 
+    def test_batches_have_fewer_rows_the_larger_they_are(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("privacy.stores.session.FETCH_BYTES", 8_000)
+        for name, count, text in ("small", 3_000, "x"), ("large", 130, "x" * 400):
+            site.make(Given(name, {"id": "int", "text": "text"}))
+            site.put(name, ("id", "text"), [(number, text) for number in range(count)])
+        sizes = {}
+        with site.open().read() as session:
+            for name, count in ("small", 3_000), ("large", 130):
+                batches = list(session.batches(Groups(name, (), ((),)), ("id", "text")))
+                assert sorted(row[0] for batch in batches for row in batch) == list(range(count))
+                sizes[name] = [len(batch) for batch in batches]
+            limited = list(session.batches(Groups("small", (), ((),)), ("id",), limit=150))
+        assert max(sizes["small"]) > 1_000
+        assert sizes["large"] == [100, 20, 10]
+        assert sum(map(len, limited)) == 150
+
     def test_a_reader_sees_one_moment(self, people: Site) -> None:
         groups = Groups("orders", ("person_id",), ((1,),))
         with people.open().read() as session:
