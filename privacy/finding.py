@@ -9,9 +9,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from privacy.crypto import keyed_hash
 from privacy.datamap.categories import policy_category, within
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import plan as plans
+from privacy.engine.answers import Answers
 from privacy.engine.decide import decide
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding, Keys
@@ -39,7 +41,7 @@ def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | No
         for key in wanted:
             effects = _effects(maps.graph, sessions.get(key), key, holdings, right)
             for number, (person, holding) in enumerate(zip(people, holdings, strict=True)):
-                finding = _finding(maps, keys, key, holding, effects[number], down, key in unknown)
+                finding = _finding(maps, keys, key, person.ref, holding, effects[number], down, key in unknown)
                 answers.setdefault(person.ref, {})[key] = finding
     return answers
 
@@ -101,7 +103,7 @@ def _effects(
 ) -> list[dict[str, dict[str, Any]]]:
     if session is None or right != "erasure":
         return [{} for _ in holdings]
-    decisions = decide(graph, session, key, holdings, answers=[{} for _ in holdings], today=timezone.localdate())
+    decisions = decide(graph, session, key, holdings, answers=[Answers(graph)] * len(holdings), today=timezone.localdate())
     effects = [plans.effects(decision) for decision in decisions]
     for effect, decision in zip(effects, decisions, strict=True):
         for stop in decision.stops:
@@ -110,7 +112,14 @@ def _effects(
 
 
 def _finding(
-    maps: Maps, keys: Keys, key: str, holding: Holding, effects: dict[str, Any], down: Mapping[str, str], unknown: bool
+    maps: Maps,
+    keys: Keys,
+    key: str,
+    ref: str,
+    holding: Holding,
+    effects: dict[str, Any],
+    down: Mapping[str, str],
+    unknown: bool,
 ) -> Finding:
     version = maps.versions[key].version
     if key in down:
@@ -128,7 +137,8 @@ def _finding(
         return Finding(
             "unknown", counts, dataset_version=version, error=f"what hangs below {missing} is unknown until it can be reached"
         )
-    plan = plans.write(maps.graph, keys, key, holding, map_version=version)
+    salt = keyed_hash(f"{ref}/{key}", purpose="contested group")[1]
+    plan = plans.write(maps.graph, keys, key, holding, map_version=version, salt=salt)
     status = "found" if any(c["rows"] for c in counts.values()) else "nothing"
     return Finding(status, counts, plan, plans.digest(plan), version, error="; ".join(effects.get("stops", ())))
 

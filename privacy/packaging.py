@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, BinaryIO
 
@@ -14,10 +15,12 @@ from privacy.datamap.categories import policy_category
 from privacy.datamap.graph import Graph, Node
 from privacy.datamap.model import Collection
 from privacy.datamap.periods import as_date
+from privacy.engine.answers import Answers
 from privacy.engine.erase import subject_of
 from privacy.engine.export import Column, Part
 from privacy.engine.holding import Holding
-from privacy.engine.locate import locate
+from privacy.engine.locate import Subject, locate
+from privacy.engine.redact import withheld_fields
 from privacy.information import Held, information, transfer_problems
 from privacy.maps import Maps, open_maps
 from privacy.stores import base
@@ -78,7 +81,9 @@ def _write(
                 problems[key] = " ".join(found)
             held.append(item)
             counts[key] = {}
-            parts += list(_parts(maps, key, session, holding, answers.get(key, {}), language, portability, options, counts[key]))
+            chosen = Answers.read(maps.graph, plan, answers.get(key, {}))
+            shown = {node: _sorted_out(maps.graph, holding, node, chosen, subject) for node in holding.in_store(key)}
+            parts += list(_parts(maps, key, session, holding, shown, language, portability, options, counts[key]))
         if problems:
             return {key: RunOutcome("blocked", {}, problems.get(key, "")) for key in plans}
         told = information(
@@ -101,7 +106,7 @@ def _parts(
     key: str,
     session: Session,
     holding: Holding,
-    answers: Mapping[str, str],
+    sorted_out: Mapping[Node, Shown],
     language: str,
     portability: bool,
     options: Mapping[str, Any],
@@ -116,10 +121,10 @@ def _parts(
         if node not in shown:
             continue
         columns = [c for c in collection_words.columns(collection) if _wanted(dataset, collection, c, portability, options)]
-        full, redacted, withheld = _sorted_out(holding, node, answers)
+        rows = sorted_out.get(node, NOTHING)
         counts[node[1]] = {
             "rows": sum(m.count for m in holding.members.get(node, {}).values()),
-            "contested": withheld,
+            "contested": rows.withheld,
             "others": others.get(node, 0),
         }
         if columns:
@@ -130,8 +135,8 @@ def _parts(
                 label=collection_words.label(collection),
                 purpose=collection_words.purpose_text(dataset, collection, language=language),
                 columns=tuple(columns),
-                batches=_reader(graph, session, node, full, redacted, columns, options),
-                withheld=withheld,
+                batches=_reader(graph, session, node, rows, columns, options),
+                withheld=rows.withheld,
                 others=others.get(node, 0),
             )
 
@@ -144,26 +149,37 @@ def _wanted(dataset: Any, collection: Collection, column: Column, portability: b
     return not chosen or (item.personal and policy_category(item.categories) in chosen)
 
 
-def _sorted_out(holding: Holding, node: Node, answers: Mapping[str, str]) -> tuple[list[Values], list[Values], int]:
-    """Groups to show whole, groups to show redacted, and the number of rows to withhold."""
-    full, redacted, withheld = [], [], 0
+@dataclass
+class Shown:
+    """Groups of one collection by the fields that are left out of their rows, and the number of rows to withhold."""
+
+    without: dict[frozenset[str], list[Values]] = field(default_factory=dict)
+    withheld: int = 0
+
+
+NOTHING = Shown()
+
+
+def _sorted_out(graph: Graph, holding: Holding, node: Node, answers: Answers, subject: Subject) -> Shown:
+    out = Shown()
+    whole: frozenset[str] = frozenset()
     for values, member in holding.members.get(node, {}).items():
-        answer = answers.get(node[1]) or member.standing if member.contested else "disclose"
+        answer = answers.of(node, values, member) if member.contested else "disclose"
         if answer == "disclose":
-            full.append(values)
+            out.without.setdefault(whole, []).append(values)
         elif answer == "redact":
-            redacted.append(values)
+            hidden = withheld_fields(graph, node, values, member, subject.identities)
+            out.without.setdefault(hidden, []).append(values)
         else:
-            withheld += member.count
-    return full, redacted, withheld
+            out.withheld += member.count
+    return out
 
 
 def _reader(
     graph: Graph,
     session: Session,
     node: Node,
-    full: Sequence[Values],
-    redacted: Sequence[Values],
+    shown: Shown,
     columns: Sequence[Column],
     options: Mapping[str, Any],
 ) -> Callable[[], Iterable[Sequence[Sequence[Any]]]]:
@@ -179,13 +195,13 @@ def _reader(
 
     def batches() -> Iterator[Sequence[Sequence[Any]]]:
         selected = [*names, timed] if timed else names
-        personal = {i for i, name in enumerate(names) if graph.collection(node).fields[name].personal}
-        for groups, hide in ((full, False), (redacted, True)):
-            for batch in session.batches(Groups(node[1], by, tuple(groups)), selected) if groups else ():
+        for without, groups in shown.without.items():
+            hidden = {i for i, name in enumerate(names) if name in without}
+            for batch in session.batches(Groups(node[1], by, tuple(groups)), selected):
                 if timed:
                     batch = [row[:-1] for row in batch if within(row)]  # noqa: PLW2901
-                if hide:
-                    batch = [tuple(None if i in personal else v for i, v in enumerate(row)) for row in batch]  # noqa: PLW2901
+                if hidden:
+                    batch = [tuple(None if i in hidden else v for i, v in enumerate(row)) for row in batch]  # noqa: PLW2901
                 yield batch
 
     return batches

@@ -9,6 +9,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import plan as plans
+from privacy.engine.answers import Answers
 from privacy.engine.decide import KEEP, Fate, decide
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding
@@ -89,7 +90,8 @@ def rectify(now: datetime, *, today: date) -> Change:
     """
 
     def apply(graph: Graph, session: Session, store: Store, job: Job, holding: Holding, report: Report) -> None:
-        (decision,) = decide(graph, session, store.key, [holding], answers=[job.answers], today=today)
+        chosen = Answers.read(graph, job.plan, job.answers)
+        (decision,) = decide(graph, session, store.key, [holding], answers=[chosen], today=today)
         for path, wanted in job.values.items():
             collection, _, name = path.rpartition(".")
             node = (store.key, collection)

@@ -170,8 +170,7 @@ class _Court:
         sure = inside - contested.keys()
         out: dict[Group, tuple[Reason, ...]] = {}
         for group, role in roles.items():
-            node = group[0]
-            if group not in inside or node in self.subject.disclosed:
+            if group not in inside or group in self.subject.disclosed:
                 continue
             reasons: list[Reason] = [Reason("t")] if group in through else []
             if role != ROOT:

@@ -14,11 +14,11 @@ from typing import Any
 from privacy.datamap.graph import Graph, Node, Pointer, start_of
 from privacy.datamap.model import Collection, Keep
 from privacy.datamap.periods import as_date, until
+from privacy.engine.answers import Answers
 from privacy.engine.holding import Holding, Keys, Member
 from privacy.stores.base import Session, Values
 
 DELETE, ANONYMIZE, KEEP, STAY, PART, UNDECIDED = "delete", "anonymize", "keep", "stay", "part", "undecided"
-ANSWERS = ("keep", "redact", "anonymize", "disclose")
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ def decide(
     store: str,
     holdings: list[Holding],
     *,
-    answers: list[Mapping[str, str]],
+    answers: list[Answers],
     today: date,
 ) -> list[Decision]:
-    """One Decision per holding. `answers`: staff's answers for contested rows, {collection: answer}, beside the map's own."""
+    """One Decision per holding. `answers`: staff's answers for contested rows, beside the map's own."""
     keys = Keys(graph)
     decisions = [_first(graph, keys, store, holding, chosen, today) for holding, chosen in zip(holdings, answers, strict=True)]
     for holding, decision in zip(holdings, decisions, strict=True):
@@ -72,7 +72,7 @@ def decide(
     return decisions
 
 
-def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Mapping[str, str], today: date) -> Decision:
+def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Answers, today: date) -> Decision:
     decision = Decision()
     for node, groups in holding.in_store(store).items():
         collection = graph.collection(node)
@@ -91,11 +91,11 @@ def _fate(
     values: Values,
     member: Member,
     holding: Holding,
-    chosen: Mapping[str, str],
+    chosen: Answers,
     today: date,
 ) -> Fate:
     if member.contested:
-        answer = chosen.get(collection.name) or member.standing
+        answer = chosen.of(node, values, member)
         return Fate(PART if answer in ("redact", "anonymize") else STAY, basis=(answer,))
     if collection.on_erasure is None:
         return Fate(UNDECIDED) if collection.personal else Fate(DELETE)

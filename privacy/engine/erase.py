@@ -14,6 +14,7 @@ from typing import Any
 from privacy.datamap.graph import Graph, Node, Pointer
 from privacy.engine import plan as plans
 from privacy.engine.anonymize import assignments, replacement
+from privacy.engine.answers import Answers, Disclosed
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import Frozen, Subject, locate
@@ -31,7 +32,7 @@ class Job:
 
     identities: tuple[tuple[str, str], ...]
     plan: Mapping[str, Any]
-    answers: Mapping[str, str] = field(default_factory=dict)  # {collection: keep | redact | anonymize | disclose}
+    answers: Mapping[str, str] = field(default_factory=dict)  # {collection or group: keep | redact | anonymize | disclose}
 
 
 @dataclass
@@ -111,7 +112,8 @@ def _wave(
     today: date,
     heartbeat: Callable[[], None],
 ) -> list[Decision]:
-    decisions = decide(graph, session, store.key, holdings, answers=[job.answers for job, _, _ in people], today=today)
+    answers = [Answers.read(graph, job.plan, job.answers) for job, _, _ in people]
+    decisions = decide(graph, session, store.key, holdings, answers=answers, today=today)
     going, own = [], []
     for (job, subject, report), holding, decision in zip(people, holdings, decisions, strict=True):
         report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
@@ -128,8 +130,8 @@ def _wave(
 def subject_of(
     graph: Graph, identities: Sequence[tuple[str, str]], plan: Mapping[str, Any], answers: Mapping[str, str]
 ) -> Subject:
-    disclosed = frozenset((plan["store"], name) for name, answer in answers.items() if answer == "disclose")
-    return Subject.of(identities, frozen=plans.read(graph, plan), disclosed=disclosed)
+    given = {"disclosed": Disclosed(Answers.read(graph, plan, answers))} if "disclose" in answers.values() else {}
+    return Subject.of(identities, frozen=plans.read(graph, plan), **given)
 
 
 def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> list[str]:

@@ -145,6 +145,14 @@ def _leniently(text: str, collation: str) -> str:
     return text if collation == "RTRIM" or collation.endswith("_bin") else text.casefold()
 
 
+def lasting(graph: Graph, node: Node, values: Values) -> Values:
+    """What an erasure does not change of a group: a unique key without personal data, else every value that is not personal."""
+    columns, fields = graph.group_columns[node], graph.collection(node).fields
+    names = [name for name in columns if name not in fields or not fields[name].personal]
+    key = next((unique for unique in graph.table(node).uniques if set(unique) <= set(names)), names)
+    return tuple(values[columns.index(name)] for name in key)
+
+
 def identities_of(graph: Graph, node: Node, values: Values) -> list[tuple[str, str, str]]:
     """(kind, column, canonical value) of the identities a group carries; what is no identity of its kind says nothing."""
     out = []

@@ -7,7 +7,7 @@ people of the batch, remembering groups of link values. *Facts*: whatever else t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class Subject:
 
     identities: Mapping[str, frozenset[str]]
     frozen: Frozen | None = None
-    disclosed: frozenset[Node] = frozenset()  # collections whose contested rows staff gave to this person
+    disclosed: Container[tuple[Node, Values]] = frozenset()  # contested groups that staff gave to this person
 
     @classmethod
     def of(cls, identities: Iterable[tuple[str, str]], **more: Any) -> Subject:

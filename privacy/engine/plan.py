@@ -12,7 +12,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision
-from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Reason
+from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Reason, lasting
 from privacy.engine.locate import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
@@ -20,8 +20,11 @@ from privacy.stores.values import from_json, to_json
 VERSION = 1
 
 
-def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0) -> dict[str, Any]:
-    """The plan of `store`: every group with its role and reasons, the keys that lead in, what other stores hold of them."""
+def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0, salt: str = "") -> dict[str, Any]:
+    """The plan of `store`: every group with its role and reasons, the keys that lead in, what other stores hold of them.
+
+    `salt`: a secret that stays the same for this person and store; contested groups are named with it (`answers.py`).
+    """
     groups = {}
     for node, members in holding.in_store(store).items():
         groups[node[1]] = [
@@ -38,6 +41,7 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
         "version": VERSION,
         "store": store,
         "map_version": map_version,
+        "salt": salt,
         "columns": {node[1]: list(graph.group_columns[node]) for node in holding.in_store(store)},
         "groups": groups,
         "inbound": inbound,
@@ -159,13 +163,9 @@ def _planned_contested(graph: Graph, plan: Mapping[str, Any], node: Node) -> lis
 
 def _by_lasting(graph: Graph, node: Node, groups: list[tuple[Values, int]]) -> dict[Values, int]:
     """Rows by what an erasure does not change of them, so that a row we anonymized ourselves is not taken for a new one."""
-    columns, fields = graph.group_columns[node], graph.collection(node).fields
-    lasting = [name for name in columns if name not in fields or not fields[name].personal]
-    key = next((unique for unique in graph.table(node).uniques if set(unique) <= set(lasting)), lasting)
-    places = [columns.index(name) for name in key]
     out: dict[Values, int] = {}
     for values, count in groups:
-        kept = tuple(values[i] for i in places)
+        kept = lasting(graph, node, values)
         out[kept] = out.get(kept, 0) + count
     return out
 
