@@ -118,6 +118,10 @@ class Graph:
             node = (store, _)
             collection = self.collection(node)
             columns.update(dict.fromkeys(f.name for f in collection.fields.values() if f.identity))
+            if collection.keeps or collection.on_erasure in ("anonymize", "keep"):
+                # Such rows stay when their identity has gone: by their key they are known again.
+                named = any(f.identity for f in collection.fields.values())
+                columns.update(dict.fromkeys(self.table(node).primary_key if named else ()))
             for keep in collection.keeps:
                 place, name = start_of(collection, keep.start)
                 if (target := (store, place)) in found:

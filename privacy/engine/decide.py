@@ -209,6 +209,13 @@ def _pin(graph: Graph, keys: Keys, session: Session, store: str, decisions: list
             changed = False
             for pointer, total in zip(pointers, totals, strict=True):
                 changed |= _pin_by(graph, keys, pointer, total, decision)
+        for pointer, total in zip(pointers, totals, strict=True):
+            if pointer.on_delete == "CASCADE" and any(out for _, _, out in _pointed(graph, keys, pointer, total, decision)):
+                text = (
+                    f"deleting from {pointer.parent[1]} would cascade into rows of {pointer.child[1]} that the plan does not hold"
+                )
+                if text not in decision.stops:
+                    decision.stops.append(text)
 
 
 def _totals(graph: Graph, keys: Keys, session: Session, pointer: Pointer, decisions: list[Decision]) -> dict[Any, int]:
@@ -224,26 +231,53 @@ def _totals(graph: Graph, keys: Keys, session: Session, pointer: Pointer, decisi
 
 
 def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int], decision: Decision) -> bool:
-    doomed = {values for values, fate in decision.fates.get(pointer.parent, {}).items() if fate.kind == DELETE}
-    if not doomed or not totals:
-        return False
-    going: dict[Any, int] = {}
-    staying: dict[Any, int] = {}
-    for values, fate in decision.fates.get(pointer.child, {}).items() if pointer.mapped else ():
-        key = keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
-        if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
-            side = staying if fate.stays else going
-            side[key] = side.get(key, 0) + decision.counts[pointer.child, values]
+    """A row that would go with its parent by a cascade does not pin it: it stops the run, if nothing else keeps the parent."""
     changed = False
-    for values in doomed:
-        key = keys.normal(pointer.parent, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
-        total = totals.get(key, 0)
-        outside = total - going.get(key, 0) - staying.get(key, 0)
-        if outside > 0 and pointer.on_delete == "CASCADE" and not staying.get(key):
-            text = f"deleting from {pointer.parent[1]} would cascade into rows of {pointer.child[1]} that the plan does not hold"
-            if text not in decision.stops:
-                decision.stops.append(text)
-        elif staying.get(key) or (outside > 0 and not (pointer.link and pointer.link.on_parent_erased == "set_null")):
+    lenient = pointer.on_delete == "CASCADE" or (pointer.link and pointer.link.on_parent_erased == "set_null")
+    for values, staying, outside in list(_pointed(graph, keys, pointer, totals, decision)):
+        if staying or (outside and not lenient):
             decision.fates[pointer.parent][values] = Fate(ANONYMIZE, pinned_by=pointer.child[1])
             changed = True
     return changed
+
+
+def _pointed(
+    graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int], decision: Decision
+) -> Iterator[tuple[Values, int, int]]:
+    """(doomed group, rows of the person's that stay and point at it, rows outside the plan that do)."""
+    doomed = [values for values, fate in decision.fates.get(pointer.parent, {}).items() if fate.kind == DELETE]
+    if not doomed or not totals:
+        return
+    going: dict[Any, int] = {}
+    staying: dict[Any, int] = {}
+    parting = lets_go(graph, pointer)
+    for values, fate in decision.fates.get(pointer.child, {}).items() if pointer.mapped else ():
+        key = keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
+        if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
+            side = staying if fate.stays and not (fate.kind == PART and parting) else going
+            side[key] = side.get(key, 0) + decision.counts[pointer.child, values]
+    for values in doomed:
+        key = keys.normal(pointer.parent, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
+        outside = totals.get(key, 0) - going.get(key, 0) - staying.get(key, 0)
+        yield values, staying.get(key, 0), max(outside, 0)
+
+
+def lets_go(graph: Graph, pointer: Pointer) -> bool:
+    """Whether a shared row loses this owner when the person's part is taken out of it, and so no longer pins it."""
+    return pointer.link is not None and pointer.link.owns and bool(own_columns(graph, pointer))
+
+
+def own_columns(graph: Graph, pointer: Pointer) -> list[str]:
+    """The columns by which a row may let go of this parent and of nothing else: nullable, and in no other key of the row."""
+    shared = {
+        name
+        for other in graph.pointers
+        if other is not pointer and other.child == pointer.child and not _never_both(pointer, other)
+        for name in other.child_columns
+    }
+    return [name for name in pointer.child_columns if graph.column(pointer.child, name).nullable and name not in shared]
+
+
+def _never_both(one: Pointer, other: Pointer) -> bool:
+    """Polymorphic links of one column: a row follows one of them."""
+    return any(name in other.when and other.when[name] != value for name, value in one.when.items())

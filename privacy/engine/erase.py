@@ -15,7 +15,7 @@ from privacy.datamap.graph import Graph, Node, Pointer
 from privacy.engine import plan as plans
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
-from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide
+from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide, lets_go, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import Frozen, Subject, locate
 from privacy.engine.pseudonyms import pseudonymized
@@ -180,13 +180,15 @@ def _part(
         if (kind, value) in identities:
             out[name] = replacement(graph, node, name)
     keys = Keys(graph)
-    for link in graph.links:
-        if link.child == node and link.owns and link.parent[0] == node[0]:
-            key = keys.child(link, values)
-            parents = decision.fates.get(link.parent, {})
-            mine = any(keys.parent(link, parent) == key for parent in parents) if key is not None else False
-            if mine and all(graph.column(node, name).nullable for name in link.child_columns):
-                out |= {name: Assignment(None) for name in link.child_columns}
+    for pointer in graph.pointers:
+        link = pointer.link
+        if link is None or link.child != node or link.parent[0] != node[0] or not lets_go(graph, pointer):
+            continue
+        if pointer.when and not keys.holds(node, pointer.when, values):
+            continue
+        key = keys.child(link, values)
+        if key is not None and any(keys.parent(link, parent) == key for parent in decision.fates.get(link.parent, {})):
+            out |= {name: Assignment(None) for name in own_columns(graph, pointer)}
     return out
 
 
@@ -254,11 +256,7 @@ def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Ma
     keys = Keys(graph)
     child = pointer.child_columns
     wanted = [key for values in parents if (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None]
-    letting_go = [name for name in child if graph.column(pointer.child, name).nullable]
-    shared = {
-        name for other in graph.pointers if other is not pointer and other.child == pointer.child for name in other.child_columns
-    }
-    letting_go = [name for name in letting_go if name not in shared] or letting_go
+    letting_go = own_columns(graph, pointer) or [name for name in child if graph.column(pointer.child, name).nullable]
     groups = Groups(pointer.child[1], (*child, *pointer.when), tuple((*key, *pointer.when.values()) for key in wanted))
     session.update(groups, {name: Assignment(None) for name in letting_go})
 

@@ -7,8 +7,9 @@ people of the batch, remembering groups of link values. *Facts*: whatever else t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node
@@ -46,6 +47,7 @@ class Frozen:
     inbound: Mapping[tuple[str, bool], Sequence[Values]] = field(default_factory=dict)  # (link id, downwards) → keys
     foreign: Mapping[str, frozenset[Values]] = field(default_factory=dict)  # link id → keys of the person's rows elsewhere
     known: Mapping[Node, Mapping[Values, tuple[Reason, ...]]] = field(default_factory=dict)  # every planned group
+    referred: Mapping[Node, AbstractSet[Values]] = field(default_factory=dict)  # those that were only pointed at
 
 
 @dataclass
@@ -68,10 +70,11 @@ def locate(
     """One Holding per subject, judged per person, whoever shares the batch. Stores without a session take no part."""
     search = _Search(graph, sessions, subjects, heartbeat)
     search.reach()
+    search.remember()
     facts = search.facts()
     return [
         judge(graph, search.keys, subject, found.counts, found.roots, facts, tag, set(sessions))
-        for tag, (subject, found) in enumerate(zip(subjects, search.found, strict=True))
+        for tag, (subject, found) in enumerate(zip(search.subjects, search.found, strict=True))
     ]
 
 
@@ -81,7 +84,7 @@ class _Search:
     ) -> None:
         self.graph = graph
         self.sessions = sessions
-        self.subjects = subjects
+        self.subjects = list(subjects)
         self.heartbeat = heartbeat
         self.keys = Keys(graph)
         self.found = [Found() for _ in subjects]
@@ -93,6 +96,9 @@ class _Search:
     def reach(self) -> None:
         self._roots()
         self._frozen()
+        self._walk()
+
+    def _walk(self) -> None:
         while self.pending:
             (key, downwards), (walk, rows) = next(iter(self.pending.items()))
             del self.pending[key, downwards]
@@ -116,13 +122,17 @@ class _Search:
         """A resumed run starts from remembered link values, never from identities (R19)."""
         links = {link.id: link for link in self.graph.links}
         roots: dict[tuple[Node, tuple[str, ...]], list[Values]] = {}
+        doubted: set[tuple[int, Node, Values]] = set()
         for tag, subject in enumerate(self.subjects):
             if subject.frozen is None:
                 continue
             for node, groups in subject.frozen.roots.items():
                 for values in groups:
                     columns = self._handle(node, values)
-                    roots.setdefault((node, columns), []).append((tag, *(values[i] for i in self.keys.places(node, columns))))
+                    key = tuple(values[i] for i in self.keys.places(node, columns))
+                    roots.setdefault((node, columns), []).append((tag, *key))
+                    if subject.frozen.known.get(node, {}).get(values) and (node, values) not in subject.disclosed:
+                        doubted.add((tag, node, key))
             for (link_id, downwards), keys in subject.frozen.inbound.items():
                 if link_id in links:
                     for key in keys:
@@ -130,7 +140,48 @@ class _Search:
         for (node, columns), rows in roots.items():
             by = self.graph.group_columns[node]
             for tag, values, count in self.sessions[node[0]].find(node[1], columns, rows, by, {}):
-                self._admit(tag, node, values, count, ROOT)
+                key = tuple(values[i] for i in self.keys.places(node, columns))
+                if (tag, node, key) not in doubted or self._still_named(tag, node, values):
+                    self._admit(tag, node, values, count, ROOT)
+
+    def _still_named(self, tag: int, node: Node, values: Values) -> bool:
+        """A contested row from which this person's part was taken is no longer theirs."""
+        mine = self.subjects[tag].identities
+        return any(value in mine.get(kind, ()) for kind, _, value in identities_of(self.graph, node, values))
+
+    def remember(self) -> None:
+        """What a planned row pointed at is still looked for when that row has gone: what stayed of the plan stays in sight."""
+        for tag, node, values in list(self._gone()):
+            frozen = self.subjects[tag].frozen
+            assert frozen is not None
+            weak = values in frozen.referred.get(node, ()) or bool(frozen.known[node][values])
+            for link, downwards in self.graph.links_from.get(node, ()):
+                if downwards or link.parent[0] != node[0] or (link.joint and weak):
+                    continue
+                if link.when_node == node and not self.keys.holds(node, link.when, values):
+                    continue
+                if (key := self.keys.raw(node, link.child_columns, values)) is not None:
+                    self._ask((link, False), tag, key)
+                    frozen = replace(
+                        frozen, inbound={**frozen.inbound, (link.id, False): [*frozen.inbound.get((link.id, False), ()), key]}
+                    )
+            self.subjects[tag] = replace(self.subjects[tag], frozen=frozen)
+        self._walk()
+
+    def _gone(self) -> Iterator[tuple[int, Node, Values]]:
+        """The planned groups that are no longer there. On a first run everything was found and nothing is asked."""
+        lost: dict[tuple[Node, tuple[str, ...]], list[tuple[int, Values]]] = {}
+        for tag, subject in enumerate(self.subjects):
+            for node, groups in subject.frozen.known.items() if subject.frozen else ():
+                found = self.found[tag].counts.get(node, {})
+                for values in groups:
+                    if values not in found and (columns := self._handle(node, values)):
+                        lost.setdefault((node, columns), []).append((tag, values))
+        for (node, columns), missing in lost.items():
+            places = self.keys.places(node, columns)
+            rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
+            standing = {number for number, _, _ in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
+            yield from ((tag, node, values) for number, (tag, values) in enumerate(missing) if number not in standing)
 
     def _handle(self, node: Node, values: Values) -> tuple[str, ...]:
         """The columns by which a remembered root is found again: a unique key if it has one, else all that is not NULL."""

@@ -87,6 +87,7 @@ def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
     store = plan["store"]
     roots: dict[Node, list[Values]] = {}
     known: dict[Node, dict[Values, tuple[Reason, ...]]] = {}
+    referred: dict[Node, set[Values]] = {}
     for collection, groups in plan["groups"].items():
         node = (store, collection)
         if not graph.is_node(node):
@@ -97,6 +98,8 @@ def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
             known.setdefault(node, {})[values] = tuple(Reason(*reason) for reason in reasons)
             if role == ROOT:
                 roots.setdefault(node, []).append(values)
+            if role == REFERRED:
+                referred.setdefault(node, set()).add(values)
     inbound: dict[tuple[str, bool], list[Values]] = {
         (link, way == "down"): [_in(k) for k in keys] for link, ways in plan["inbound"].items() for way, keys in ways.items()
     }
@@ -107,6 +110,7 @@ def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
         inbound=inbound,
         foreign={link: frozenset(_in(k) for k in keys) for link, keys in plan["foreign"].items()},
         known=known,
+        referred=referred,
     )
 
 

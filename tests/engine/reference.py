@@ -170,38 +170,49 @@ class Verdict:
 
 
 def decide(world: World, found: Found, answers: Mapping[str, str], today: date) -> Verdict:
-    locator = Locator(world, {})
-    fates: dict[Row, str] = {}
-    readable: dict[Row, set[str] | None] = {}
+    verdict = Verdict({}, False)
     for row in found.roles:
         table = world.tables[row[0]]
         if row in found.contested:
             given = {answer for _, answer in found.contested[row]}
             standing = "ask" if "ask" in given else "keep" if "keep" in given else "redact"
-            fates[row] = PART if answers.get(row[0], standing) in ("redact", "anonymize") else STAY
+            verdict.fates[row] = PART if answers.get(row[0], standing) in ("redact", "anonymize") else STAY
         elif table.on_erasure is None:
-            fates[row] = UNDECIDED if table.personal_columns else DELETE
+            verdict.fates[row] = UNDECIDED if table.personal_columns else DELETE
         else:
-            fates[row] = table.on_erasure
-            start = locator.value(row, "day")
+            verdict.fates[row] = table.on_erasure
+            start = world.rows[row[0]][row[1]]["day"]
             if table.keep and (start is None or today < start.replace(year=start.year + table.keep.years)):
-                fates[row] = KEEP
-                readable[row] = set(table.keep.fields) or None
-    stopped = UNDECIDED in fates.values()
-    while True:
-        before = dict(fates)
-        for link in world.links:
-            for row in [row for row, fate in fates.items() if fate == DELETE and row[0] == link.parent]:
-                pointing = locator.children(link, row)
-                staying = [child for child in pointing if child in fates and fates[child] != DELETE]
-                outside = [child for child in pointing if child not in fates]
-                cascades = link.enforced and link.on_delete == "CASCADE"
-                if outside and cascades and not staying:
-                    stopped = True
-                elif staying or (outside and not (link.mapped and link.set_null)):
-                    fates[row] = ANONYMIZE
-        if fates == before:
-            return Verdict(fates, stopped, readable)
+                verdict.fates[row] = KEEP
+                verdict.readable[row] = set(table.keep.fields) or None
+    while pin(world, verdict):
+        pass
+    cascading = any(link.on_delete == "CASCADE" and out for link, _, _, out in pointed(world, verdict))
+    verdict.stopped = UNDECIDED in verdict.fates.values() or cascading
+    return verdict
+
+
+def pin(world: World, verdict: Verdict) -> bool:
+    """Rows at which a staying row points stay too, without what is personal."""
+    pinned = {
+        row
+        for link, row, staying, outside in pointed(world, verdict)
+        if staying or (outside and link.on_delete != "CASCADE" and not (link.mapped and link.set_null))
+    }
+    verdict.fates |= dict.fromkeys(pinned, ANONYMIZE)
+    return bool(pinned)
+
+
+def pointed(world: World, verdict: Verdict) -> list[tuple[Link, Row, list[Row], list[Row]]]:
+    """(link, doomed row, rows of the person's that stay and point at it, rows of others that do)."""
+    locator, fates, out = Locator(world, {}), verdict.fates, []
+    for link in world.links:
+        letting_go = {DELETE, PART} if link.mapped and link.owns and own_columns(world, link) else {DELETE}
+        for row in [row for row, fate in fates.items() if fate == DELETE and row[0] == link.parent]:
+            pointing = locator.children(link, row)
+            staying = [child for child in pointing if child in fates and fates[child] not in letting_go]
+            out.append((link, row, staying, [child for child in pointing if child not in fates]))
+    return out
 
 
 CHANGED = object()  # some other value than before, or NULL
@@ -235,5 +246,13 @@ def part_taken_out(locator: Locator, row: Row, verdict: Verdict) -> dict[str, An
     out = {column: CHANGED for kind, column, value in locator.carried(row) if value in locator.identities.get(kind, ())}
     for link in locator.links:
         if link.owns and any(parent in verdict.fates for parent in locator.parents(link, row)):
-            out |= dict.fromkeys(link.columns)
+            out |= dict.fromkeys(own_columns(locator.world, link))
     return out
+
+
+def own_columns(world: World, link: Link) -> list[str]:
+    """What a row may lose of a key without losing another: nullable, in no other key that it may follow at the same time."""
+    others = [other for other in world.links if other is not link and other.child == link.child]
+    others = [other for other in others if not (link.when and other.when and link.when[0] == other.when[0])]
+    shared = {column for other in others for column in other.columns}
+    return [c for c in link.columns if c not in shared and world.tables[link.child].nullable(c)]

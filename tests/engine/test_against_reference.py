@@ -1,6 +1,6 @@
 """What the engine finds and what it leaves behind, against the rules carried out by brute force on made-up worlds.
 
-INSYN_EXAMPLES=2000 tries as many worlds, other ones each time.
+INSYN_EXAMPLES=2000 tries as many worlds, other ones each time; INSYN_SHRINK=1 makes a failing one small, which takes minutes.
 """
 
 import os
@@ -22,7 +22,8 @@ def examples(count: int) -> Callable[[Any], Any]:
         max_examples=MORE or count,
         derandomize=not MORE,
         deadline=None,
-        phases=[Phase.generate] if MORE else [Phase.generate, Phase.shrink],
+        phases=[Phase.generate, *([Phase.shrink] if os.environ.get("INSYN_SHRINK") else [])],
+        print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
 
@@ -97,6 +98,9 @@ def test_a_batch_ends_as_one_by_one(engine_database: str, world: World, people: 
     assert [bool(report.blocked) for report in together] == [bool(report.blocked) for report in apart]
 
 
+NOTHING = {"deleted": 0, "remaining": 0}
+
+
 def shape(before: Mapping[Row, Any], after: Mapping[Row, Any]) -> Any:
     """What became of every value: nobody can foretell a random one."""
     fate = {True: "same", False: "other"}
@@ -115,15 +119,21 @@ def test_the_same_again_changes_nothing_and_says_so(
     note(describe(world))
     with Place(engine_database, world) as place:
         jobs = place.jobs(people, dict.fromkeys(world.tables, answer) if answer else {})
+        before = place.content()
         first = place.erase(jobs)
         after = place.content()
         second = place.erase(jobs)
         note(f"{people}\n{first}\n{second}")
-        assert shape(after, place.content()) == shape(after, after)
+        assert shape(before, place.content()) == shape(before, after)  # a random value may be another one
         for one, two in zip(first, second, strict=True):
+            if "contested" in two.blocked and not one.blocked and len(people) > 1:
+                continue  # the erasure of another changed whose rows are whose: what is new is asked about (R29)
             assert bool(one.blocked) == bool(two.blocked)
             for name, counts in one.collections.items() if not one.blocked else ():
-                again = two.collections[name]
+                again = two.collections.get(name, NOTHING)  # somebody else's rows, to which nothing leads any more
                 assert again["deleted"] == 0
                 assert again["remaining"] == counts["remaining"]
-                assert again.get("erased_earlier", 0) == counts["deleted"]
+                # What was erased by the job itself, or before it by another of the same person in this batch. A row from which
+                # the person's identity was taken may no longer be known as theirs.
+                gone = counts["deleted"] + counts.get("erased_earlier", 0)
+                assert gone <= again.get("erased_earlier", 0) <= gone + counts["anonymized"]

@@ -176,10 +176,10 @@ def test_a_kept_row_is_reported_as_kept_again_though_its_identity_is_gone(engine
     with Place(engine_database, world) as place:
         jobs = place.jobs([ANNA], {})
         (first,) = place.erase(jobs)
-        assert [entry["until"] for entry in first.collections["invoice"]["kept"]] == ["2032-06-01", None]
+        assert {entry["until"] for entry in first.collections["invoice"]["kept"]} == {"2032-06-01", None}
         kept = place.content()
         assert kept["invoice", 0] == {"rid": 0, "id": 0, "note": None, "day": date(2025, 6, 1), "email": None}
         (second,) = place.erase(jobs)
-        assert second.collections["invoice"]["kept"] == first.collections["invoice"]["kept"]
+        assert sorted(map(str, second.collections["invoice"]["kept"])) == sorted(map(str, first.collections["invoice"]["kept"]))
         assert second.collections["invoice"]["remaining"] == 0
         assert place.content() == kept

@@ -65,6 +65,9 @@ class Table:
     on_erasure: str | None = "delete"
     keep: Keep | None = None
 
+    def nullable(self, column: str) -> bool:
+        return column not in self.key and "NOT NULL" not in self.columns[column]
+
     @property
     def personal_columns(self) -> tuple[str, ...]:
         return (*(("note",) if self.personal else ()), *self.identities)
