@@ -4,13 +4,17 @@ This is the one door to the engine. It takes and gives plain values, opens the r
 it knows no request and no customer: `ref` is whatever opaque reference the caller uses for a person.
 """
 
+from privacy.contested import Against, ContestedGroup, contested_groups, explained_groups, look
+from privacy.engine.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, preview_fields
 from privacy.packaging import write_package
 from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, StoreUnavailable, UnknownStore
 
 __all__ = [
+    "Against",
     "Contact",
+    "ContestedGroup",
     "Finding",
     "Identity",
     "Person",
@@ -18,9 +22,13 @@ __all__ = [
     "RunOutcome",
     "StoreUnavailable",
     "UnknownStore",
+    "collection_of",
     "contacts",
+    "contested_groups",
     "execute",
+    "explained_groups",
     "find",
+    "look",
     "preview_fields",
     "write_package",
 ]

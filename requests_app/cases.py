@@ -15,7 +15,7 @@ from requests_app.intake import (
     withdraw_request,
 )
 from requests_app.lifting import lift_restriction, tell_before_lifting
-from requests_app.runs import plan_digest
+from requests_app.runs import plan_digest, undecided_contested
 from requests_app.triage import (
     CONTESTED_ANSWERS,
     assign_request,
@@ -54,6 +54,7 @@ __all__ = [
     "return_to_triage",
     "submit_request",
     "tell_before_lifting",
+    "undecided_contested",
     "waive_waiting",
     "withdraw_request",
 ]

@@ -11,6 +11,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Customer, CustomerIdentity
+from privacy.contested import contested_groups
+from privacy.engine.answers import collection_of
 from privacy.models import Restriction, Store
 from requests_app.models import LIFT, Right, RightsRequest, RunState, State, StoreRun
 
@@ -128,11 +130,18 @@ def found_nothing(request: RightsRequest) -> bool:
 
 def undecided_contested(run: StoreRun) -> list[str]:
     """Collections with rows that are another person's too and that nobody, nor the map, has decided on."""
-    return [
+    open_ones = [
         name
         for name, counts in (run.finding or {}).items()
         if counts.get("contested") and counts.get("erase", {}).get("contested", 0) and name not in run.choices
     ]
+    answered = {collection_of(key) for key in run.choices} & set(open_ones)  # group by group: are all of them?
+    if not answered:
+        return open_ones
+    missing = {
+        group.collection for group in contested_groups(run.plan or {}) if group.standing == "ask" and group.key not in run.choices
+    }
+    return [name for name in open_ones if name not in answered or name in missing]
 
 
 def undecided_erasure(run: StoreRun) -> list[str]:

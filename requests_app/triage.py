@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from accounts import roles
 from accounts.models import Staff
 from privacy import audit
+from privacy.contested import contested_groups
+from privacy.engine.answers import collection_of
 from requests_app import doorbell, letters, notices
 from requests_app.deadlines import due_date, local_date, notice_due, paused_days_between
 from requests_app.errors import NotAllowed, SomebodyElseGotThereFirst
@@ -74,7 +76,10 @@ def extension_letter(request: RightsRequest) -> str:
 
 
 def choose_contested(*, run: StoreRun, choices: Mapping[str, str], acting_user: Staff, now: datetime) -> None:
-    """Say per collection what happens to rows that are somebody else's too (R11); what is not named keeps its answer."""
+    """Say what happens to rows that are somebody else's too (R11), by collection or by group key (`privacy.contested`).
+
+    What is not named keeps its answer; an answer for a collection takes the place of those for its groups.
+    """
     request = run.request
     with locked(request) as row:
         require_role(acting_user, "request.choose_contested")
@@ -82,16 +87,33 @@ def choose_contested(*, run: StoreRun, choices: Mapping[str, str], acting_user: 
         if row.state != State.TRIAGE and not (row.state == State.BLOCKED and row.right != Right.ERASURE):
             raise NotAllowed(_("This is decided while the request is being assessed; send it back to assessment first."))
         current = StoreRun.objects.select_for_update(of=("self",)).select_related("store").get(pk=run.pk)
-        for collection, answer in choices.items():
+        for answer in choices.values():
             if answer not in CONTESTED_ANSWERS:
                 raise NotAllowed(_("Choose one of: %(answers)s.") % {"answers": ", ".join(CONTESTED_ANSWERS)})
-            if not (current.finding or {}).get(collection, {}).get("contested"):
-                raise NotAllowed(_("Nothing in %(collection)s is contested.") % {"collection": collection})
-        current.choices = {**current.choices, **choices}
+        current.choices = _merged(current, choices)
         current.save(update_fields=["choices"])
         payload = {"store": current.store.key, "choices": dict(choices)}
         audit.record(chain=row.reference, actor=staff_actor(acting_user), action="contested.chosen", payload=payload, now=now)
     run.refresh_from_db()
+
+
+def _merged(run: StoreRun, choices: Mapping[str, str]) -> dict[str, str]:
+    """The run's answers with the new ones among them; answers for groups that are no longer contested are dropped."""
+    groups = {group.key: group.collection for group in contested_groups(run.plan or {})}
+    whole = {key for key in choices if collection_of(key) == key}
+    for key in choices:
+        collection = collection_of(key)
+        if not (run.finding or {}).get(collection, {}).get("contested") or (key not in whole and key not in groups):
+            raise NotAllowed(_("Nothing in %(collection)s is contested.") % {"collection": collection})
+    kept = {
+        key: answer
+        for key, answer in run.choices.items()
+        if collection_of(key) not in whole and (collection_of(key) == key or key in groups)
+    }
+    for collection in {collection_of(key) for key in choices} - whole:
+        if answer := kept.pop(collection, ""):  # the groups that are not named keep what was said of them all
+            kept |= {key: answer for key, place in groups.items() if place == collection}
+    return {**kept, **choices}
 
 
 def record_corrections(

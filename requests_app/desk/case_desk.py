@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.desk import refuse_unless
@@ -20,6 +20,7 @@ from accounts.roles import may
 from accounts.staff_site import staff_site
 from privacy import audit
 from requests_app import cases
+from requests_app.contested_look import look_at_group
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import due_badge
 from requests_app.desk.entering import EnterForm, enter
@@ -47,6 +48,7 @@ class CaseDesk(Queue):
             path("enter/", self.view(guarded(self.enter_view)), name=self.url_name("enter")),
             path("find/", self.view(guarded(self.find_view)), name=self.url_name("find")),
             path("<int:object_id>/identity/<int:identity_id>/", self.view(self.identity_view), name=self.url_name("identity")),
+            path("<int:object_id>/rows/", self.view(guarded(self.rows_view)), name=self.url_name("rows")),
             path("<int:object_id>/<slug:step>/", self.view(guarded(self.step_view)), name=self.url_name("step")),
             path("<int:object_id>/<slug:step>/<int:target>/", self.view(guarded(self.step_view)), name=self.url_name("target")),
         ]
@@ -164,6 +166,8 @@ class CaseDesk(Queue):
             "parts": store_parts(standing) if shows_plan else [],
             "erasing": standing.request.right == Right.ERASURE,
             "plan_code": short_code(standing.digest) if step.key == "approve-erasure" else "",
+            "look": self.url("rows", standing.request.pk) if step.key == "contested" else "",
+            "may_look": may(request.user, "request.see_contested"),
         }
         return self.page(request, "admin/step.html", context)
 
@@ -189,6 +193,32 @@ class CaseDesk(Queue):
         context = {"title": _("Identity in %(reference)s") % {"reference": standing.request.reference}, "identity": identity}
         context |= {"back": self.url("change", object_id), "back_label": standing.request.reference}
         return self.page(request, "admin/identity.html", context)
+
+    # --- contested rows ---
+
+    def rows_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """A look at the fields of one group, by POST alone; written down before anything is shown."""
+        refuse_unless(request, "request.see_contested")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        standing = self.standing_of(request, object_id)
+        try:
+            seen = look_at_group(
+                request=standing.request,
+                group=request.POST.get("group", ""),
+                acting_user=standing.user,
+                language=get_language()[:2],
+                now=timezone.now(),
+            )
+        except LookupError:
+            messages.warning(request, _("These rows are not contested any more, or the case is another one."))
+            return redirect(self.url("change", object_id))
+        except cases.NotAllowed as error:
+            messages.error(request, str(error))
+            return redirect(self.url("change", object_id))
+        context = {"title": _("Contested rows in %(reference)s") % {"reference": standing.request.reference}, **seen}
+        context |= {"back": self.url("change", object_id), "back_label": standing.request.reference}
+        return self.page(request, "admin/contested_rows.html", context)
 
     # --- search and entry ---
 

@@ -10,9 +10,10 @@ from typing import Any
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from requests_app.desk.contested_form import choice_in_words
 from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
-from requests_app.desk.words import CATEGORY_NAMES, CONTESTED_WORDS
+from requests_app.desk.words import CATEGORY_NAMES
 from requests_app.models import LIFT, Right, RunState, StoreRun
 
 RUN_TONES = {
@@ -43,6 +44,7 @@ class Collection:
     contested: int
     others: int
     choice: str
+    open: bool
     planned: list[str]
     done: list[str]
 
@@ -76,7 +78,7 @@ def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
 
 
 def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], run: StoreRun, erasing: bool) -> Collection:
-    choice = run.choices.get(name)
+    choice, still_open = choice_in_words(run, name, run.right) if found.get("contested") else ("", False)
     return Collection(
         name=name,
         rows=found.get("rows") or 0,
@@ -85,7 +87,8 @@ def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], ru
         ],
         contested=found.get("contested") or 0,
         others=found.get("others") or 0,
-        choice=str(CONTESTED_WORDS.get(choice, choice)) if choice else "",
+        choice=choice,
+        open=still_open,
         planned=_planned(found.get("erase") or {}) if erasing else [],
         done=_done(run.right, done),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -13,12 +12,10 @@ from accounts.models import Role, Staff
 from accounts.people import person_of
 from accounts.roles import TABLE
 from privacy import actions
-from requests_app.cases import CONTESTED_ANSWERS, claims_to_accept
+from requests_app.cases import claims_to_accept
 from requests_app.desk.queue import name_of
-from requests_app.desk.standing import Standing, contested_in, short_code
-from requests_app.desk.words import CONTESTED_WORDS
+from requests_app.desk.standing import Standing, short_code
 from requests_app.intake import HIGHEST_LEVEL
-from requests_app.models import Right
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
 from requests_app.portal.masks import mask
 
@@ -131,36 +128,6 @@ class ExtendForm(ReasonForm):
         self.fields["reason"].help_text = _(
             "How complex the request is, or how many there are. These words are sent to the person (Art. 12(3))."
         )
-
-
-class ContestedForm(StepForm):
-    """One question per collection with contested rows, over all stores of the case."""
-
-    def prepare(self) -> None:
-        self.questions: dict[str, tuple[Any, str]] = {}
-        answers = [(key, CONTESTED_WORDS[key]) for key in self._sensible_answers()]
-        for run in self.standing.contested_runs:
-            for collection, rows in contested_in(run).items():
-                name = f"run{run.pk}-{len(self.questions)}"
-                self.questions[name] = (run, collection)
-                self.fields[name] = forms.ChoiceField(
-                    label=_("%(store)s, %(collection)s: %(rows)d contested")
-                    % {"store": run.store.key, "collection": collection, "rows": rows},
-                    choices=answers,
-                    widget=forms.RadioSelect,
-                    initial=run.choices.get(collection),
-                )
-
-    def _sensible_answers(self) -> list[str]:
-        about_copies = self.standing.request.right in (Right.ACCESS, Right.PORTABILITY)
-        wanted = ("keep", "redact", "disclose") if about_copies else ("keep", "anonymize")
-        return [answer for answer in wanted if answer in CONTESTED_ANSWERS]
-
-    def answers(self) -> Iterator[tuple[Any, dict[str, str]]]:
-        """(run, {collection: answer}) per store."""
-        for run in self.standing.contested_runs:
-            mine = {name: collection for name, (other, collection) in self.questions.items() if other is run}
-            yield run, {collection: self.cleaned_data[name] for name, collection in mine.items()}
 
 
 class CorrectionsForm(StepForm):

@@ -18,6 +18,7 @@ from accounts.second_factor import check_totp
 from requests_app import cases, outbox
 from requests_app.desk import step_forms as forms
 from requests_app.desk import will_happen as will
+from requests_app.desk.contested_form import ContestedForm
 from requests_app.desk.standing import Standing
 from requests_app.lifecycle import TRANSITIONS
 from requests_app.models import Right, State
@@ -148,7 +149,7 @@ STEPS: dict[str, Step] = {
             ),
             will_happen=will.contested,
             perform=_choose,
-            form=forms.ContestedForm,
+            form=ContestedForm,
             done=_("The choice is recorded."),
         ),
         Step(

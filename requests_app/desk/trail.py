@@ -43,6 +43,7 @@ WORDS: dict[str, Any] = {
     "request.complete": gettext_lazy("Completed"),
     "request.restrict": gettext_lazy("The restriction is in force"),
     "request.end_restriction": gettext_lazy("The restriction has ended"),
+    "contested.looked": gettext_lazy("Looked at contested rows"),
     "contested.chosen": gettext_lazy("Decided on contested rows"),
     "run.resumed": gettext_lazy("Started a store again"),
     "run.located": gettext_lazy("A store was searched"),

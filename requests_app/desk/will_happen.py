@@ -42,7 +42,7 @@ def ask_identity(standing: Standing, target: int) -> Lines:
 
 def contested(standing: Standing, target: int) -> Lines:
     return [
-        _("These rows are another person's too. Your choice holds for all contested rows of the collection, in this case only."),
+        _("These rows are another person's too. One choice can hold for all of a collection, or each group has its own."),
         _("The choice is part of the plan. It can be changed until the request is decided."),
     ]
 

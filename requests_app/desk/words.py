@@ -39,6 +39,24 @@ CONTESTED_WORDS: dict[str, Any] = {
     "disclose": _("hand them out as they are"),
     "anonymize": _("anonymize this person's part and leave the rest"),
 }
+OWN_WORDS: dict[str, Any] = {
+    Right.ERASURE.value: _("treat them as this person's own, and erase them"),
+    Right.RECTIFICATION.value: _("treat them as this person's own, and correct them too"),
+    Right.RESTRICTION.value: _("treat them as this person's own, and restrict them too"),
+    Right.OBJECTION.value: _("treat them as this person's own"),
+}
+COPIES = (Right.ACCESS.value, Right.PORTABILITY.value)
+
+
+def contested_answers(right: str) -> dict[str, Any]:
+    """The answers that make sense for contested rows under this right, in words."""
+    wanted: tuple[str, ...] = ("keep", "redact", "disclose") if right in COPIES else ("keep", "anonymize", "disclose")
+    if right not in (*COPIES, Right.ERASURE.value):
+        wanted = ("keep", "disclose")
+    words = CONTESTED_WORDS if right in COPIES else {**CONTESTED_WORDS, "keep": _("leave them as they are")}
+    return {key: OWN_WORDS[right] if key == "disclose" and right in OWN_WORDS else words[key] for key in wanted}
+
+
 GROUNDS: dict[str, dict[str, Any]] = {
     "erasure": {
         "a": _("no longer needed for its purpose (17(1)(a))"),

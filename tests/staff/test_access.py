@@ -32,6 +32,7 @@ PAGES = {
     "requests_app_rightsrequest_enter": "request.enter",
     "requests_app_rightsrequest_find": "request.search",
     "requests_app_rightsrequest_identity": "request.reveal_identity",
+    "requests_app_rightsrequest_rows": "request.see_contested",
     "requests_app_outboxitem_changelist": "delivery.see",
     "requests_app_outboxitem_change": "delivery.see",
     "privacy_store_changelist": "store.see",
@@ -62,7 +63,13 @@ PAGES = {
     "accounts_staff_confirm": "staff.manage",
 }
 STEP_PAGES = {"requests_app_rightsrequest_step", "requests_app_rightsrequest_target"}
-BY_POST = {"requests_app_rightsrequest_find", "requests_app_rightsrequest_identity", "privacy_auditevent_verify", "logout"}
+BY_POST = {
+    "requests_app_rightsrequest_find",
+    "requests_app_rightsrequest_identity",
+    "requests_app_rightsrequest_rows",
+    "privacy_auditevent_verify",
+    "logout",
+}
 
 
 def all_patterns(patterns):
@@ -120,6 +127,8 @@ class World:
         model, _underscore, page = name.rpartition("_")
         if page in ("change", "edit") and model in pk:
             args = [pk[model].pk]
+        elif page == "rows":
+            args = [self.case.pk]
         elif page == "identity":
             args = [self.case.pk, self.case.customer.identities.first().pk]
         elif name == "accounts_staff_confirm":

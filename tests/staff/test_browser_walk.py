@@ -13,8 +13,10 @@ from accounts.models import Staff
 from privacy.models import Recipient
 from requests_app import outbox
 from requests_app.models import State
-from tests.factories import make_request
+from requests_app.workers import locate_due
+from tests.factories import make_customer, make_request
 from tests.portal.browser import CHROMIUM_ARGUMENTS, Person
+from tests.privacy.shared_rows import Shop
 from tests.staff.conftest import CANARY, CONTESTED, FOUND, Desk, code_of, fresh, make_case, overdue, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -142,6 +144,37 @@ def test_an_erasure_takes_two_people_and_a_fresh_code(signed_in):
     bea.look()
     assert fresh(case).state == State.APPROVED
     assert bea.page.locator(".messages .success").is_visible()
+
+
+def test_contested_rows_are_looked_at_and_decided_group_by_group(signed_in, make_postgres_database):
+    shop = Shop(make_postgres_database())
+    shop.sql("INSERT INTO customer SELECT n, 'c' || n || '@example.se', 'C' FROM generate_series(100, 104) n")
+    shop.sql("INSERT INTO document SELECT 1000 + n, 1, n, 'more', NULL, 1 FROM generate_series(100, 104) n")
+    case = make_request(make_customer("anna@example.se"), "erasure")
+    while locate_due():
+        pass
+    alice = signed_in(Desk(), "alice")
+    alice.open(reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "contested"]))
+    groups = alice.page.locator(".group")
+    assert not groups.first.is_visible()
+    alice.choose("each")
+    assert groups.count() == 7
+    assert groups.first.is_visible()
+    alice.look("desk/contested/each")
+    with alice.page.context.expect_page() as opened:
+        groups.first.get_by_role("button").click()
+    looked = Colleague(opened.value, alice.url, language=alice.language, scripts=True)
+    looked.page.wait_for_load_state()
+    looked.look("desk/contested/rows")
+    assert looked.page.locator("main .card").count() == 1
+    alice.wrong += looked.wrong
+    for select in groups.get_by_role("combobox").all()[1:]:
+        select.select_option("keep")
+    alice.send()  # one is not decided
+    assert alice.page.locator(".group .errorlist").count() == 1
+    groups.get_by_role("combobox").first.select_option("disclose")
+    alice.send()
+    assert sorted(case.runs.get().choices.values()) == ["disclose", *["keep"] * 6]
 
 
 def test_the_keyboard_alone_opens_a_case_and_takes_it(signed_in):

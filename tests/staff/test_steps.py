@@ -139,9 +139,15 @@ def test_an_unanswered_question_about_contested_rows_leaves_all_of_them_open(des
     assert not any(run.choices for run in case.runs.all())
 
 
-@pytest.mark.parametrize(("right", "answers"), [("access", {"keep", "redact", "disclose"}), ("erasure", {"keep", "anonymize"})])
+@pytest.mark.parametrize(
+    ("right", "answers"), [("access", {"keep", "redact", "disclose"}), ("erasure", {"keep", "anonymize", "disclose"})]
+)
 def test_what_can_be_chosen_depends_on_the_right(desk, right, answers):
-    form = desk.browser("alice").get(step_url(make_case(right, findings=(CONTESTED,)), "contested")).context["form"]
+    form = (
+        desk.browser("alice")
+        .get(step_url(make_case(right, findings=(CONTESTED,), ground="a" if right == "restriction" else ""), "contested"))
+        .context["form"]
+    )
     (field,) = form.fields.values()
     assert {key for key, _words in field.choices} == answers
 
