@@ -14,7 +14,7 @@ from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
 from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
-from privacy.engine.holding import ROOT
+from privacy.engine.holding import REFERRED, ROOT
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.engine.residue import scan
 from privacy.hooks import HookFailed, post
@@ -99,10 +99,9 @@ def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str
     frozen = plans.read(graph, item.plan)
     entries = dict.fromkeys(("identity", kind, canonical(kind, value)) for kind, value in _pairs(item))
     for node, known in frozen.known.items():
-        roots = set(frozen.roots.get(node, ()))
-        for values, reasons in known.items():
+        for values, (role, reasons) in known.items():
             if not reasons:
-                entries |= dict.fromkeys(_marks(graph, node, values, root=values in roots))
+                entries |= dict.fromkeys(_marks(graph, node, values, role))
     links = {link.id: link for link in graph.links if link.child[0] == key}
     for (link_id, _), keys in frozen.inbound.items():
         if (link := links.get(link_id)) is not None:
@@ -112,14 +111,22 @@ def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str
     return list(entries)
 
 
-def _marks(graph: Graph, node: Node, values: Values, *, root: bool) -> Iterator[tuple[str, str, str]]:
+def _marks(graph: Graph, node: Node, values: Values, role: str) -> Iterator[tuple[str, str, str]]:
     fields = graph.collection(node).fields
-    leading = {column for link in graph.links if link.parent == node for column in link.parent_columns}
+    below = [link for link in graph.links if link.parent == node]
+    leading = {column for link in below for column in link.parent_columns}
+    owned = [link for link in below if link.owns and link.child[0] == node[0] and role != REFERRED]
     for name, value in zip(graph.group_columns[node], values, strict=True):
-        if value is not None and root and name in fields and fields[name].identity:
+        if value is not None and role == ROOT and name in fields and fields[name].identity:
             yield "spelling", f"{node[1]}.{name}", str(value)
         if value is not None and name in leading:
             yield "link", f"{node[1]}.{name}", str(value)
+    for link in owned:
+        for name, place in zip(
+            link.child_columns, (graph.group_columns[node].index(c) for c in link.parent_columns), strict=True
+        ):
+            if values[place] is not None:
+                yield "link", f"{link.child[1]}.{name}", str(values[place])
 
 
 # -- changes ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from privacy.datamap.categories import is_personal
@@ -46,7 +47,7 @@ class Field:
     purpose: str | None = None
     source: str | None = None
 
-    @property
+    @cached_property
     def personal(self) -> bool:
         return is_personal(self.categories) or self.identity is not None
 
@@ -110,7 +111,7 @@ class Collection:
     objection: Mapping[str, Any] = field(default_factory=dict)
     skip: bool = False
 
-    @property
+    @cached_property
     def personal(self) -> bool:
         return any(item.personal for item in self.fields.values())
 

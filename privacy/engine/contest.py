@@ -31,17 +31,21 @@ class Facts:
     occurrences: dict[tuple[str, str], set[Group]] = field(default_factory=dict)  # identity → groups that carry it
 
 
-def judge(
-    graph: Graph,
-    keys: Keys,
-    subject: Subject,
-    counts: Mapping[Node, Mapping[Values, int]],
-    roots: Mapping[Node, set[Values]],
-    facts: Facts,
-    tag: int,
-    stores: set[str],
-) -> Holding:
-    court = _Court(graph, keys, subject, counts, roots, facts, stores)
+@dataclass
+class Found:
+    """All groups fetched for one person, with the strongest role seen; the judgement may weaken or drop them."""
+
+    counts: dict[Node, dict[Values, int]] = field(default_factory=dict)
+    roots: dict[Node, set[Values]] = field(default_factory=dict)
+    roles: dict[Node, dict[Values, str]] = field(default_factory=dict)
+    referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
+    inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)  # (link id, downwards) → keys without an owner
+    disputed: bool = False  # something was reached that only a judge can place
+
+
+def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts, stores: set[str]) -> Holding:
+    """What the rules say of one person's groups, one by one."""
+    court = _Court(graph, keys, subject, found, facts, stores)
     contested: dict[Group, tuple[Reason, ...]] = {}
     while True:
         roles, through = court.reach(contested)
@@ -61,13 +65,13 @@ class _Court:
         graph: Graph,
         keys: Keys,
         subject: Subject,
-        counts: Mapping[Node, Mapping[Values, int]],
-        roots: Mapping[Node, set[Values]],
+        found: Found,
         facts: Facts,
         stores: set[str],
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
-        self.counts, self.roots, self.facts, self.stores = counts, roots, facts, stores
+        self.counts, self.roots, self.inbound = found.counts, found.roots, found.inbound
+        self.facts, self.stores = facts, stores
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
 
@@ -93,8 +97,7 @@ class _Court:
         for node, groups in self.roots.items():
             for values in groups:
                 admit((node, values), ROOT, True)
-        if self.subject.frozen:
-            self._admit_inbound(admit)
+        self._admit_inbound(admit)
         while queue:
             group, role, is_clean = queue.popleft()
             for target, target_role in self._steps(group, role, spoiled=group in contested):
@@ -114,12 +117,9 @@ class _Court:
                     yield (link.child if downwards else link.parent, target), OWNED if owning and owner else REFERRED
 
     def _admit_inbound(self, admit: object) -> None:
-        assert self.subject.frozen is not None
         links = {link.id: link for link in self.graph.links}
-        for (link_id, downwards), inbound in self.subject.frozen.inbound.items():
-            link = links.get(link_id)
-            if link is None:
-                continue
+        for (link_id, downwards), inbound in self.inbound.items():
+            link = links[link_id]
             node = link.child if downwards else link.parent
             index = self._index(link, downwards)
             for raw in inbound:
@@ -215,10 +215,8 @@ class _Court:
         frozen = self.subject.frozen
         if frozen is None or key in frozen.foreign.get(link.id, ()):
             return False
-        known = frozen.known.get(group[0], {})
-        if group[1] in known:
-            return any(reason.letter == letter and reason.link == link.id for reason in known[group[1]])
-        return True
+        known = frozen.reasons(*group)
+        return known is None or any(reason.letter == letter and reason.link == link.id for reason in known)
 
     def _pointed_at(self, group: Group, inside: set[Group], sure: set[Group], *, joint_only: bool) -> list[Reason]:
         """(b): more rows point here than this person has."""
@@ -228,7 +226,7 @@ class _Court:
             if pointer.parent != node or (joint_only and not (pointer.link and pointer.link.joint)):
                 continue
             if pointer.child[0] not in self.stores:
-                known = self.subject.frozen.known.get(node, {}).get(values, ()) if self.subject.frozen else ()
+                known = (self.subject.frozen and self.subject.frozen.reasons(node, values)) or ()
                 name = pointer.link.id if pointer.link else ""
                 reasons += [r for r in known if r.letter == "b" and r.link == name and r.foreign]
                 continue
@@ -301,7 +299,7 @@ class _Court:
     # -- the answer ---------------------------------------------------------------------------------------------------
 
     def holding(self, roles: Mapping[Group, str], contested: Mapping[Group, tuple[Reason, ...]]) -> Holding:
-        out = Holding()
+        out = Holding(inbound=self.inbound)
         for (node, values), role in roles.items():
             count = self.counts[node][values]
             if role == REFERRED and self._others(node, values):

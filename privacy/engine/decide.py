@@ -15,8 +15,8 @@ from privacy.datamap.graph import Graph, Node, Pointer, start_of
 from privacy.datamap.model import Collection, Keep
 from privacy.datamap.periods import as_date, until
 from privacy.engine.answers import Answers
-from privacy.engine.holding import Holding, Keys, Member
-from privacy.stores.base import Session, Values
+from privacy.engine.holding import REFERRED, Holding, Keys, Member
+from privacy.stores.base import Count, Session, Values
 
 DELETE, ANONYMIZE, KEEP, STAY, PART, UNDECIDED = "delete", "anonymize", "keep", "stay", "part", "undecided"
 
@@ -37,16 +37,37 @@ class Fate:
         return self.kind != DELETE
 
 
+GONE = Fate(DELETE)
+
+
 @dataclass
 class Decision:
     """One person's fates in one store, and what stops the run."""
 
+    holding: Holding = field(default_factory=Holding)
     fates: dict[Node, dict[Values, Fate]] = field(default_factory=dict)
-    counts: dict[tuple[Node, Values], int] = field(default_factory=dict)
     stops: list[str] = field(default_factory=list)
+    goes: bool = False  # all of it is deleted
+    pointed_at: bool = False  # by a row of somebody else, at a row that was to go
 
     def of(self, node: Node, values: Values) -> Fate | None:
         return self.fates.get(node, {}).get(values)
+
+    def count(self, node: Node, values: Values) -> int:
+        return self.holding.members[node][values].count
+
+    def totals(self) -> Iterator[tuple[Node, Fate, int]]:
+        """Rows by collection and fate."""
+        for node, fates in self.fates.items():
+            members = self.holding.members[node]
+            if self.goes:
+                yield node, GONE, sum([member.count for member in members.values()])
+                continue
+            counted: dict[int, int] = {}
+            for values, fate in fates.items():
+                counted[id(fate)] = counted.get(id(fate), 0) + members[values].count
+            for fate in {id(fate): fate for fate in fates.values()}.values():
+                yield node, fate, counted[id(fate)]
 
     def __iter__(self) -> Iterator[tuple[Node, Values, Fate]]:
         for node, fates in self.fates.items():
@@ -67,19 +88,23 @@ def decide(
     keys = Keys(graph)
     decisions = [_first(graph, keys, store, holding, chosen, today) for holding, chosen in zip(holdings, answers, strict=True)]
     for holding, decision in zip(holdings, decisions, strict=True):
-        _along(graph, keys, store, holding, decision)
+        if not decision.goes:
+            _along(graph, keys, store, holding, decision)
     _pin(graph, keys, session, store, decisions)
     return decisions
 
 
 def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Answers, today: date) -> Decision:
-    decision = Decision()
+    decision = Decision(holding)
     for node, groups in holding.in_store(store).items():
         collection = graph.collection(node)
+        if holding.undisputed and collection.on_erasure == "delete" and not collection.keeps:
+            decision.fates[node] = dict.fromkeys(groups, GONE)
+            continue
         fates = decision.fates.setdefault(node, {})
         for values, member in groups.items():
-            decision.counts[node, values] = member.count
             fates[values] = _fate(graph, keys, node, collection, values, member, holding, chosen, today)
+    decision.goes = all(fate is GONE for fates in decision.fates.values() for fate in fates.values())
     return decision
 
 
@@ -98,10 +123,10 @@ def _fate(
         answer = chosen.of(node, values, member)
         return Fate(PART if answer in ("redact", "anonymize") else STAY, basis=(answer,))
     if collection.on_erasure is None:
-        return Fate(UNDECIDED) if collection.personal else Fate(DELETE)
+        return Fate(UNDECIDED) if collection.personal else GONE
     if collection.on_erasure == "keep":
         return Fate(KEEP, basis=("on_erasure: keep",))
-    fate = Fate(DELETE if collection.on_erasure == "delete" else ANONYMIZE)
+    fate = GONE if collection.on_erasure == "delete" else Fate(ANONYMIZE)
     for keep in collection.keeps:
         held, day, missing = _held(graph, keys, node, collection, keep, values, holding, today)
         if held:
@@ -202,15 +227,19 @@ def _path(graph: Graph, keys: Keys, node: Node, values: Values, target: Node, ho
 def _pin(graph: Graph, keys: Keys, session: Session, store: str, decisions: list[Decision]) -> None:
     """Rows at which a staying row points are anonymized instead of deleted (R20); cascades out of the plan stop the run (R19)."""
     pointers = [p for p in graph.pointers if p.parent[0] == store and p.child[0] == store]
-    totals = [_totals(graph, keys, session, pointer, decisions) for pointer in pointers]
+    totals = _totals(keys, session, pointers, decisions)
     for decision in decisions:
         changed = True
         while changed:
             changed = False
             for pointer, total in zip(pointers, totals, strict=True):
-                changed |= _pin_by(graph, keys, pointer, total, decision)
+                if total or not decision.goes:
+                    changed |= _pin_by(graph, keys, pointer, total, decision)
         for pointer, total in zip(pointers, totals, strict=True):
-            if pointer.on_delete == "CASCADE" and any(out for _, _, out in _pointed(graph, keys, pointer, total, decision)):
+            if not total:
+                continue
+            outside = any(out for _, _, out in _pointed(graph, keys, pointer, total, decision))
+            if outside and pointer.on_delete == "CASCADE":
                 text = (
                     f"deleting from {pointer.parent[1]} would cascade into rows of {pointer.child[1]} that the plan does not hold"
                 )
@@ -218,16 +247,33 @@ def _pin(graph: Graph, keys: Keys, session: Session, store: str, decisions: list
                     decision.stops.append(text)
 
 
-def _totals(graph: Graph, keys: Keys, session: Session, pointer: Pointer, decisions: list[Decision]) -> dict[Any, int]:
-    wanted: dict[Values, None] = {}
-    for decision in decisions:
-        for values, fate in decision.fates.get(pointer.parent, {}).items():
-            if fate.kind == DELETE and (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
-                wanted[key] = None
-    order = list(wanted)
-    rows = [(number, *key) for number, key in enumerate(order)]
-    hits = session.find(pointer.child[1], pointer.child_columns, rows, (), pointer.when) if rows else ()
-    return {keys.of(order[number], pointer.parent, pointer.parent_columns): count for number, _, count in hits}
+def _told(pointer: Pointer, decision: Decision, member: Member) -> bool:
+    """Whether the search has shown already that nobody but this person's own rows point at a row by this pointer."""
+    return decision.holding.undisputed and (member.role == REFERRED or (pointer.link is not None and pointer.link.owns))
+
+
+def _totals(keys: Keys, session: Session, pointers: list[Pointer], decisions: list[Decision]) -> list[dict[Any, int]]:
+    """How many rows point at each doomed one, as far as the search has not shown it. One statement for all pointers."""
+    asked: list[tuple[int, list[Values]]] = []
+    for number, pointer in enumerate(pointers):
+        wanted: dict[Values, None] = {}
+        for decision in decisions:
+            members = decision.holding.members.get(pointer.parent, {})
+            for values, fate in decision.fates.get(pointer.parent, {}).items():
+                asked_for = fate.kind == DELETE and not _told(pointer, decision, members[values])
+                if asked_for and (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
+                    wanted[key] = None
+        if wanted:
+            asked.append((number, list(wanted)))
+    counts = [
+        Count(p.child[1], p.child_columns, [(i, *key) for i, key in enumerate(order)], p.when)
+        for p, order in ((pointers[number], order) for number, order in asked)
+    ]
+    out: list[dict[Any, int]] = [{} for _ in pointers]
+    for (number, order), found in zip(asked, session.counts(counts), strict=True):
+        parent, columns = pointers[number].parent, pointers[number].parent_columns
+        out[number] = {keys.of(order[i], parent, columns): count for i, count in found.items()}
+    return out
 
 
 def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int], decision: Decision) -> bool:
@@ -235,9 +281,10 @@ def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int
     changed = False
     lenient = pointer.on_delete == "CASCADE" or (pointer.link and pointer.link.on_parent_erased == "set_null")
     for values, staying, outside in list(_pointed(graph, keys, pointer, totals, decision)):
+        decision.pointed_at |= outside > 0
         if staying or (outside and not lenient):
             decision.fates[pointer.parent][values] = Fate(ANONYMIZE, pinned_by=pointer.child[1])
-            changed = True
+            decision.goes, changed = False, True
     return changed
 
 
@@ -246,7 +293,7 @@ def _pointed(
 ) -> Iterator[tuple[Values, int, int]]:
     """(doomed group, rows of the person's that stay and point at it, rows outside the plan that do)."""
     doomed = [values for values, fate in decision.fates.get(pointer.parent, {}).items() if fate.kind == DELETE]
-    if not doomed or not totals:
+    if not doomed:
         return
     going: dict[Any, int] = {}
     staying: dict[Any, int] = {}
@@ -255,10 +302,10 @@ def _pointed(
         key = keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
         if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
             side = staying if fate.stays and not (fate.kind == PART and parting) else going
-            side[key] = side.get(key, 0) + decision.counts[pointer.child, values]
+            side[key] = side.get(key, 0) + decision.count(pointer.child, values)
     for values in doomed:
         key = keys.normal(pointer.parent, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
-        outside = totals.get(key, 0) - going.get(key, 0) - staying.get(key, 0)
+        outside = totals.get(key, 0) - going.get(key, 0) - staying.get(key, 0)  # below zero: it was not asked for
         yield values, staying.get(key, 0), max(outside, 0)
 
 

@@ -15,12 +15,12 @@ from privacy.datamap.graph import Graph, Node, Pointer
 from privacy.engine import plan as plans
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
-from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, STAY, UNDECIDED, Decision, decide, lets_go, own_columns
+from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, lets_go, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
-from privacy.engine.locate import Frozen, Subject, locate
+from privacy.engine.locate import Subject, locate
 from privacy.engine.pseudonyms import pseudonymized
 from privacy.engine.verify import remaining
-from privacy.engine.waves import waves
+from privacy.engine.waves import apart, waves
 from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
 
 ROUNDS = 3  # rows that arrive while we erase are erased too; more rounds than this and somebody keeps writing
@@ -61,11 +61,11 @@ def erase(
     reports = [Report() for _ in jobs]
     subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
     for _ in range(ROUNDS):
-        with store.write() as session:
-            decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
-        with store.read() as session:
-            memory = [subject.frozen or Frozen(store.key) for subject in subjects]
-            lefts = remaining(graph, session, memory, decisions, heartbeat=heartbeat)
+        with store.connect() as connection:
+            with store.write(connection) as session:
+                decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
+            with store.read(connection) as session:
+                lefts = remaining(graph, session, decisions, heartbeat=heartbeat)
         for report, left in zip(reports, lefts, strict=True):
             for name, counts in report.collections.items() if not report.blocked else ():
                 counts["remaining"] = left.get(name, 0)
@@ -91,40 +91,29 @@ def _round(
     today: date,
     heartbeat: Callable[[], None],
 ) -> list[Decision]:
-    holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-    decisions = [Decision() for _ in jobs]
-    for number, wave in enumerate(waves(graph, store.key, holdings)):
-        found = [holdings[i] for i in wave]
-        if number:  # the earlier waves changed what these people share with them
-            found = locate(graph, {store.key: session}, [subjects[i] for i in wave], heartbeat=heartbeat)
-        made = _wave(graph, store, session, [(jobs[i], subjects[i], reports[i]) for i in wave], found, today, heartbeat)
-        for i, decision in zip(wave, made, strict=True):
-            decisions[i] = decision
+    """Those whose rows nobody disputes at once, then the others, wave by wave, each judged on what the earlier ones left."""
+
+    def judge(numbers: Sequence[int]) -> tuple[list[Holding], list[Decision]]:
+        found = locate(graph, {store.key: session}, [subjects[i] for i in numbers], heartbeat=heartbeat)
+        answers = [Answers.read(graph, jobs[i].plan, jobs[i].answers) for i in numbers]
+        return found, decide(graph, session, store.key, found, answers=answers, today=today)
+
+    holdings, decisions = judge(range(len(jobs)))
+    for number, wave in enumerate(waves(graph, store.key, holdings, apart(holdings, decisions))):
+        if number:
+            for i, holding, decision in zip(wave, *judge(wave), strict=True):
+                holdings[i], decisions[i] = holding, decision
+        going = [i for i in wave if not _block(graph, jobs[i], reports[i], holdings[i], decisions[i])]
+        _update(graph, session, [(decisions[i], subjects[i]) for i in going], heartbeat)
+        _delete(graph, session, store.key, [decisions[i] for i in going], heartbeat)
+        for i in wave:
+            _account(graph, jobs[i], reports[i], store.key, holdings[i], decisions[i])
     return decisions
 
 
-def _wave(
-    graph: Graph,
-    store: Store,
-    session: Session,
-    people: Sequence[tuple[Job, Subject, Report]],
-    holdings: list[Holding],
-    today: date,
-    heartbeat: Callable[[], None],
-) -> list[Decision]:
-    answers = [Answers.read(graph, job.plan, job.answers) for job, _, _ in people]
-    decisions = decide(graph, session, store.key, holdings, answers=answers, today=today)
-    going, own = [], []
-    for (job, subject, report), holding, decision in zip(people, holdings, decisions, strict=True):
-        report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
-        if not report.blocked:
-            going.append(decision)
-            own.append({(kind, value) for kind, values in subject.identities.items() for value in values})
-    _update(graph, session, going, own, heartbeat)
-    _delete(graph, session, store.key, going, heartbeat)
-    for (job, _, report), holding, decision in zip(people, holdings, decisions, strict=True):
-        _account(graph, job, report, store.key, holding, decision)
-    return decisions
+def _block(graph: Graph, job: Job, report: Report, holding: Holding, decision: Decision) -> str:
+    report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
+    return report.blocked
 
 
 def subject_of(
@@ -145,13 +134,12 @@ def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> 
 # -- acting -------------------------------------------------------------------------------------------------------------
 
 
-def _update(
-    graph: Graph, session: Session, decisions: list[Decision], own: list[set[tuple[str, str]]], heartbeat: Callable[[], None]
-) -> None:
+def _update(graph: Graph, session: Session, people: Sequence[tuple[Decision, Subject]], heartbeat: Callable[[], None]) -> None:
     """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones."""
+    people = [(decision, subject) for decision, subject in people if not decision.goes]
     work: dict[tuple[Node, frozenset[str] | None], dict[Values, None]] = {}
     staying: set[Node] = set()
-    for decision in decisions:
+    for decision, _ in people:
         for node, values, fate in decision:
             if fate.stays:
                 staying.add(node)
@@ -163,7 +151,8 @@ def _update(
         heartbeat()
         changes = assignments(graph, node, keep=keep or frozenset(), staying=staying)
         session.update(Groups(node[1], graph.group_columns[node], tuple(groups)), changes)
-    for decision, identities in zip(decisions, own, strict=True):
+    for decision, subject in people:
+        identities = {(kind, value) for kind, values in subject.identities.items() for value in values}
         for node, values, fate in decision:
             if fate.kind == PART:
                 session.update(
@@ -193,11 +182,12 @@ def _part(
 
 
 def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision], heartbeat: Callable[[], None]) -> None:
-    doomed: dict[Node, dict[Values, None]] = {}
+    doomed: dict[Node, dict[Values, Any]] = {}
     for decision in decisions:
-        for node, values, fate in decision:
-            if fate.kind == DELETE:
-                doomed.setdefault(node, {})[values] = None
+        for node, fates in decision.fates.items():
+            gone = fates if decision.goes else {values: fate for values, fate in fates.items() if fate.kind == DELETE}
+            if gone:
+                doomed.setdefault(node, {}).update(gone)
     order, cut = deletion_order(graph, store, set(doomed))
     for pointer in cut:
         heartbeat()
@@ -208,10 +198,22 @@ def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision
         for pointer in forgetting:
             if pointer.enforced and pointer.parent == node:  # the doomed among its children are gone, or have let go
                 _forget_parent(graph, session, pointer, doomed[node])
-        session.delete(Groups(node[1], graph.group_columns[node], tuple(doomed[node])))
+        session.delete(_handles(graph, node, doomed[node]))
     for pointer in forgetting:
         if not pointer.enforced and pointer.parent in doomed:
             _forget_parent(graph, session, pointer, doomed[pointer.parent])
+
+
+def _handles(graph: Graph, node: Node, groups: Mapping[Values, Any]) -> Groups:
+    """The rows of the groups, by a unique key where they hold one: what the transaction has seen is what stands there."""
+    by = graph.group_columns[node]
+    for unique in graph.table(node).uniques:
+        if set(unique) < set(by):
+            places = [by.index(name) for name in unique]
+            handles = [tuple([values[i] for i in places]) for values in groups]
+            if not any(None in handle for handle in handles):
+                return Groups(node[1], unique, handles)
+    return Groups(node[1], by, tuple(groups))
 
 
 def deletion_order(graph: Graph, store: str, nodes: set[Node]) -> tuple[list[Node], list[Pointer]]:
@@ -240,7 +242,7 @@ def _nullable(graph: Graph, pointer: Pointer) -> bool:
     return any(graph.column(pointer.child, name).nullable for name in pointer.child_columns)
 
 
-def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[Values, None]) -> dict[Values, None]:
+def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[Values, Any]) -> dict[Values, Any]:
     """Cut a cycle: doomed rows let go of each other. Their groups are renamed as the rows now stand."""
     columns = graph.group_columns[pointer.child]
     names = [name for name in pointer.child_columns if graph.column(pointer.child, name).nullable]
@@ -251,7 +253,7 @@ def _release(graph: Graph, session: Session, pointer: Pointer, groups: Mapping[V
     return {changed.get(values, values): None for values in groups}
 
 
-def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Mapping[Values, None]) -> None:
+def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Mapping[Values, Any]) -> None:
     """The only change a bystander's row may see, where the map says so."""
     keys = Keys(graph)
     child = pointer.child_columns
@@ -265,26 +267,22 @@ def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Ma
 
 
 def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holding, decision: Decision) -> None:
-    planned = plans.planned_counts(job.plan)
-    effects = plans.effects(decision)
+    planned, effects = plans.planned_counts(job.plan), plans.effects(decision)
     linked = pseudonymized(graph, store, decision)
+    rows = _rows(holding, store)
     for name in sorted({*planned, *effects, *(node[1] for node in holding.others if node[0] == store)}):
-        node = (store, name)
-        found = sum(m.count for m in holding.members.get(node, {}).values())
+        node, counts, found = (store, name), effects.get(name, {}), rows.get(name, 0)
         before = report.collections.get(name)
-        counts = effects.get(name, {})
         entry: dict[str, Any] = {
             "rows": planned.get(name, found),
-            "contested": sum(m.count for m in holding.members.get(node, {}).values() if m.contested),
+            "contested": 0 if holding.undisputed else sum(m.count for m in holding.members.get(node, {}).values() if m.reasons),
             "others": sum(holding.others.get(node, {}).values()),
             "deleted": counts.get("delete", 0),
             "anonymized": counts.get("anonymize", 0) + counts.get("pinned", 0),
             "pinned": counts.get("pinned", 0),
             "kept": counts.get("kept", []),
             "left": counts.get("left", 0) + counts.get("contested", 0),
-            "undecided_contested": sum(
-                decision.counts[n, v] for n, v, fate in decision if n == node and fate.kind == STAY and fate.basis == ("ask",)
-            ),
+            "undecided_contested": counts.get("contested", 0),
             "remaining": 0,
         }
         if counts.get("pinned_by"):
@@ -298,3 +296,9 @@ def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holdin
         if report.blocked:
             entry |= {"deleted": 0, "anonymized": 0, "pinned": 0, "kept": [], "remaining": found}
         report.collections[name] = entry
+
+
+def _rows(holding: Holding, store: str) -> dict[str, int]:
+    return {
+        node[1]: sum([member.count for member in groups.values()]) for node, groups in holding.members.items() if node[0] == store
+    }

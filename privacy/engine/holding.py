@@ -30,7 +30,7 @@ class Reason:
     foreign: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Member:
     """One group in a person's set."""
 
@@ -51,10 +51,16 @@ class Member:
 
 @dataclass
 class Holding:
-    """One person's set over all stores that could be read."""
+    """One person's set over all stores that could be read.
+
+    `undisputed`: nothing is contested, every row that a link of the person's own rows owns is there, and no other row points at
+    what they refer to. `inbound`: the keys ((link id, downwards) → keys) that led in without an owner row of this search.
+    """
 
     members: dict[Node, dict[Values, Member]] = field(default_factory=dict)
     others: dict[Node, dict[Values, int]] = field(default_factory=dict)
+    inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)
+    undisputed: bool = False
 
     def __iter__(self) -> Iterator[tuple[Node, Values, Member]]:
         for node, groups in self.members.items():
@@ -110,6 +116,17 @@ class Keys:
         if all(a.family == b.family and a.family in _ALIKE and b.exact for a, b in ends):
             return lambda values: self.raw(node, columns, values)
         return lambda values: None if (key := self.raw(node, columns, values)) is None else self.of(key, parent, parent_columns)
+
+    def alike(self, link: Link) -> bool:
+        """Whether both ends hold equal keys as equal values, so that nothing is converted or folded."""
+        ends = zip(link.child_columns, link.parent_columns, strict=True)
+        return all(
+            (a := self.graph.column(link.child, own)).family == (b := self.graph.column(link.parent, target)).family
+            and a.family in _ALIKE
+            and a.exact
+            and b.exact
+            for own, target in ends
+        )
 
     def of(self, key: Values, parent: Node, parent_columns: tuple[str, ...]) -> Any:
         out = []

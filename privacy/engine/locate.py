@@ -2,23 +2,23 @@
 
 Three steps. *Reach*: from the rows that carry a verified identity along the links, one statement per link and round for all
 people of the batch, remembering groups of link values. *Facts*: whatever else the judgement needs, again one statement per link.
-*Judge* (`contest.py`): in memory, drop what only contested rows lead to, until nothing changes.
+*Judge* (`contest.py`): in memory, drop what only contested rows lead to, until nothing changes. Of most people nothing is
+contested, and the facts tell so for the whole batch at once: they are *undisputed*, and no judge looks at their rows one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine.contest import Facts, judge
+from privacy.engine.contest import Facts, Found, judge
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, carries_identity, identities_of
 from privacy.engine.identity import canonical
-from privacy.stores.base import Session, Values
-
-Walk = tuple[Link, bool]  # True: from parent to child
+from privacy.engine.undisputed import Undisputed
+from privacy.stores.base import Count, Session, Values
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,22 @@ class Subject:
 
 @dataclass(frozen=True)
 class Frozen:
-    """What one store's plan remembers: its root groups, the keys that led in from other stores, and what those stores said."""
+    """What one store's plan remembers: its groups, the keys that led in from elsewhere, and what other stores said."""
 
     store: str
     roots: Mapping[Node, Sequence[Values]] = field(default_factory=dict)
     inbound: Mapping[tuple[str, bool], Sequence[Values]] = field(default_factory=dict)  # (link id, downwards) → keys
     foreign: Mapping[str, frozenset[Values]] = field(default_factory=dict)  # link id → keys of the person's rows elsewhere
-    known: Mapping[Node, Mapping[Values, tuple[Reason, ...]]] = field(default_factory=dict)  # every planned group
-    referred: Mapping[Node, AbstractSet[Values]] = field(default_factory=dict)  # those that were only pointed at
+    known: Mapping[Node, Mapping[Values, tuple[str, tuple[Reason, ...]]]] = field(default_factory=dict)  # → role, reasons
 
+    @cached_property
+    def disputed(self) -> bool:
+        return any(reasons for groups in self.known.values() for _, reasons in groups.values())
 
-@dataclass
-class Found:
-    """All groups fetched for one person, with the strongest role seen; the judgement may weaken or drop them."""
-
-    counts: dict[Node, dict[Values, int]] = field(default_factory=dict)
-    roots: dict[Node, set[Values]] = field(default_factory=dict)
-    roles: dict[Node, dict[Values, str]] = field(default_factory=dict)
-    referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
+    def reasons(self, node: Node, values: Values) -> tuple[Reason, ...] | None:
+        """Why a planned group was contested; None: it was not planned."""
+        known = self.known.get(node, {}).get(values)
+        return known[1] if known else None
 
 
 def locate(
@@ -70,12 +68,27 @@ def locate(
     """One Holding per subject, judged per person, whoever shares the batch. Stores without a session take no part."""
     search = _Search(graph, sessions, subjects, heartbeat)
     search.reach()
-    search.remember()
     facts = search.facts()
+    undisputed = Undisputed(graph, search.keys, facts, set(sessions))
     return [
-        judge(graph, search.keys, subject, found.counts, found.roots, facts, tag, set(sessions))
-        for tag, (subject, found) in enumerate(zip(search.subjects, search.found, strict=True))
+        undisputed.holding(found)
+        if undisputed.holds(subject, found)
+        else judge(graph, search.keys, subject, found, facts, set(sessions))
+        for subject, found in zip(subjects, search.found, strict=True)
     ]
+
+
+@dataclass
+class _Walk:
+    """One way along links, with the keys that are still to be asked for: (tag, *key)."""
+
+    target: Node
+    columns: tuple[str, ...]
+    constants: Mapping[str, Any]
+    role: str  # of what is found there
+    link: str = ""  # the id of the one link that it is, from parent to child
+    asked: set[Values] = field(default_factory=set)
+    pending: list[Values] = field(default_factory=list)
 
 
 class _Search:
@@ -84,25 +97,36 @@ class _Search:
     ) -> None:
         self.graph = graph
         self.sessions = sessions
-        self.subjects = list(subjects)
+        self.subjects = subjects
         self.heartbeat = heartbeat
         self.keys = Keys(graph)
         self.found = [Found() for _ in subjects]
-        self.asked: dict[tuple[str, bool], set[tuple[int, Values]]] = {}
-        self.pending: dict[tuple[str, bool], tuple[Walk, dict[tuple[int, Values], None]]] = {}
+        self.walks: dict[Any, _Walk] = {}
+        self.fetched: dict[str, int] = {}  # link id → groups that an owner of theirs led to
+        self.links = {link.id: link for link in graph.links}
 
     # -- reach --------------------------------------------------------------------------------------------------------
 
     def reach(self) -> None:
         self._roots()
-        self._frozen()
+        self._remembered_roots()
+        self._remembered_keys(across_stores=True)
         self._walk()
+        self._remembered_keys(across_stores=False)
+        self._beyond_missing()
+        self._walk(ownerless=True)
 
-    def _walk(self) -> None:
-        while self.pending:
-            (key, downwards), (walk, rows) = next(iter(self.pending.items()))
-            del self.pending[key, downwards]
-            self._follow(walk, list(rows))
+    def _walk(self, *, ownerless: bool = False) -> None:
+        """Ask along all links until nothing new is found; what is owned first, so that what it refers to is asked for once."""
+        while pending := [walk for walk in self.walks.values() if walk.pending]:
+            walk = next((walk for walk in pending if walk.role == OWNED), pending[0])
+            rows, walk.pending = walk.pending, []
+            if walk.target[0] not in self.sessions:
+                continue
+            self.heartbeat()
+            by = self.graph.group_columns[walk.target]
+            hits = self.sessions[walk.target[0]].find(walk.target[1], walk.columns, rows, by, walk.constants)
+            self._admit(walk.target, walk.role, hits, walk.link, ownerless=ownerless)
 
     def _roots(self) -> None:
         for kind, places in self.graph.identities.items():
@@ -115,73 +139,35 @@ class _Search:
                 if wanted and node[0] in self.sessions:
                     self.heartbeat()
                     by = self.graph.group_columns[node]
-                    for tag, values, count in self.sessions[node[0]].find_identity(node[1], column, kind, wanted, by):
-                        self._admit(tag, node, values, count, ROOT)
+                    self._admit(node, ROOT, self.sessions[node[0]].find_identity(node[1], column, kind, wanted, by))
 
-    def _frozen(self) -> None:
+    def _remembered_roots(self) -> None:
         """A resumed run starts from remembered link values, never from identities (R19)."""
-        links = {link.id: link for link in self.graph.links}
         roots: dict[tuple[Node, tuple[str, ...]], list[Values]] = {}
         doubted: set[tuple[int, Node, Values]] = set()
         for tag, subject in enumerate(self.subjects):
-            if subject.frozen is None:
-                continue
-            for node, groups in subject.frozen.roots.items():
+            for node, groups in subject.frozen.roots.items() if subject.frozen else ():
                 for values in groups:
                     columns = self._handle(node, values)
                     key = tuple(values[i] for i in self.keys.places(node, columns))
                     roots.setdefault((node, columns), []).append((tag, *key))
-                    if subject.frozen.known.get(node, {}).get(values) and (node, values) not in subject.disclosed:
+                    if subject.frozen and subject.frozen.reasons(node, values) and (node, values) not in subject.disclosed:
                         doubted.add((tag, node, key))
-            for (link_id, downwards), keys in subject.frozen.inbound.items():
-                if link_id in links:
-                    for key in keys:
-                        self._ask((links[link_id], downwards), tag, key)
         for (node, columns), rows in roots.items():
-            by = self.graph.group_columns[node]
-            for tag, values, count in self.sessions[node[0]].find(node[1], columns, rows, by, {}):
-                key = tuple(values[i] for i in self.keys.places(node, columns))
-                if (tag, node, key) not in doubted or self._still_named(tag, node, values):
-                    self._admit(tag, node, values, count, ROOT)
+            self.heartbeat()
+            by, places = self.graph.group_columns[node], self.keys.places(node, columns)
+            hits = self.sessions[node[0]].find(node[1], columns, rows, by, {})
+            still = (
+                (tag, values, count)
+                for tag, values, count in hits
+                if not doubted or (tag, node, tuple(values[i] for i in places)) not in doubted or self._named(tag, node, values)
+            )
+            self._admit(node, ROOT, still)
 
-    def _still_named(self, tag: int, node: Node, values: Values) -> bool:
+    def _named(self, tag: int, node: Node, values: Values) -> bool:
         """A contested row from which this person's part was taken is no longer theirs."""
         mine = self.subjects[tag].identities
         return any(value in mine.get(kind, ()) for kind, _, value in identities_of(self.graph, node, values))
-
-    def remember(self) -> None:
-        """What a planned row pointed at is still looked for when that row has gone: what stayed of the plan stays in sight."""
-        for tag, node, values in list(self._gone()):
-            frozen = self.subjects[tag].frozen
-            assert frozen is not None
-            weak = values in frozen.referred.get(node, ()) or bool(frozen.known[node][values])
-            for link, downwards in self.graph.links_from.get(node, ()):
-                if downwards or link.parent[0] != node[0] or (link.joint and weak):
-                    continue
-                if link.when_node == node and not self.keys.holds(node, link.when, values):
-                    continue
-                if (key := self.keys.raw(node, link.child_columns, values)) is not None:
-                    self._ask((link, False), tag, key)
-                    frozen = replace(
-                        frozen, inbound={**frozen.inbound, (link.id, False): [*frozen.inbound.get((link.id, False), ()), key]}
-                    )
-            self.subjects[tag] = replace(self.subjects[tag], frozen=frozen)
-        self._walk()
-
-    def _gone(self) -> Iterator[tuple[int, Node, Values]]:
-        """The planned groups that are no longer there. On a first run everything was found and nothing is asked."""
-        lost: dict[tuple[Node, tuple[str, ...]], list[tuple[int, Values]]] = {}
-        for tag, subject in enumerate(self.subjects):
-            for node, groups in subject.frozen.known.items() if subject.frozen else ():
-                found = self.found[tag].counts.get(node, {})
-                for values in groups:
-                    if values not in found and (columns := self._handle(node, values)):
-                        lost.setdefault((node, columns), []).append((tag, values))
-        for (node, columns), missing in lost.items():
-            places = self.keys.places(node, columns)
-            rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
-            standing = {number for number, _, _ in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
-            yield from ((tag, node, values) for number, (tag, values) in enumerate(missing) if number not in standing)
 
     def _handle(self, node: Node, values: Values) -> tuple[str, ...]:
         """The columns by which a remembered root is found again: a unique key if it has one, else all that is not NULL."""
@@ -192,54 +178,110 @@ class _Search:
                 return tuple(unique)
         return tuple(given)
 
-    def _follow(self, walk: Walk, rows: list[tuple[int, Values]]) -> None:
-        link, downwards = walk
-        target = link.child if downwards else link.parent
-        if target[0] not in self.sessions:
-            return
-        self.heartbeat()
-        columns = link.child_columns if downwards else link.parent_columns
-        constants = link.when if link.when_node == target else {}
-        role = OWNED if downwards or link.joint else REFERRED
-        by = self.graph.group_columns[target]
-        tagged = [(tag, *key) for tag, key in rows]
-        for tag, values, count in self.sessions[target[0]].find(target[1], columns, tagged, by, constants):
-            self._admit(tag, target, values, count, role)
+    def _remembered_keys(self, *, across_stores: bool) -> None:
+        """The keys that led in from rows which are not there to lead again: of other stores, or known from the ledger alone."""
+        for tag, subject in enumerate(self.subjects):
+            for (link_id, downwards), keys in subject.frozen.inbound.items() if subject.frozen else ():
+                link = self.links.get(link_id)
+                if link is not None and across_stores == (link.child[0] != link.parent[0]):
+                    for key in keys:
+                        self._lead_in(tag, link, downwards, key)
 
-    def _admit(self, tag: int, node: Node, values: Values, count: int, role: str) -> None:
-        found = self.found[tag]
-        roles = found.roles.setdefault(node, {})
-        before = roles.get(values)
-        found.counts.setdefault(node, {})[values] = count
-        if role == ROOT:
-            found.roots.setdefault(node, set()).add(values)
-        if role == REFERRED:
-            found.referred.setdefault(node, set()).add(values)
-        if before in (ROOT, OWNED) or before == role:
-            return
-        roles[values] = role
-        if role == REFERRED and self._somebody_else(node, values):
-            return
-        for link, downwards in self.graph.links_from.get(node, ()):
-            if (downwards and role == REFERRED) or (not downwards and link.joint and not link.refers and role == REFERRED):
+    def _beyond_missing(self) -> None:
+        """What a planned row led to is looked for even when that row is gone: below it, rows may have arrived after it went;
+        above it, what stayed of the plan stays in sight. On a first run everything is found and nothing is asked."""
+        lost: dict[tuple[Node, tuple[str, ...]], list[tuple[int, Values]]] = {}
+        for tag, subject in enumerate(self.subjects):
+            for node, groups in subject.frozen.known.items() if subject.frozen else ():
+                for values in groups.keys() - self.found[tag].counts.get(node, {}).keys():
+                    role, reasons = groups[values]
+                    if role != REFERRED and not reasons:
+                        self._lead_on(tag, node, values, downwards=True, joint=False)
+                    if columns := self._handle(node, values):
+                        lost.setdefault((node, columns), []).append((tag, values))
+        for (node, columns), missing in lost.items():
+            places = self.keys.places(node, columns)
+            rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
+            standing = {number for number, _, _ in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
+            for number, (tag, values) in enumerate(missing):
+                if number not in standing and (frozen := self.subjects[tag].frozen):
+                    role, reasons = frozen.known[node][values]
+                    self._lead_on(tag, node, values, downwards=False, joint=role != REFERRED and not reasons)
+
+    def _lead_on(self, tag: int, node: Node, values: Values, *, downwards: bool, joint: bool) -> None:
+        for link, down in self.graph.links_from.get(node, ()):
+            inside = link.child[0] == link.parent[0]
+            if down != downwards or not inside or (link.joint and not down and not joint) or not self._meant(link, node, values):
                 continue
-            if link.when_node == node and not self.keys.holds(node, link.when, values):
+            columns = link.parent_columns if down else link.child_columns
+            if (key := self.keys.raw(node, columns, values)) is not None:
+                self._lead_in(tag, link, down, key)
+
+    def _lead_in(self, tag: int, link: Link, downwards: bool, key: Values) -> None:
+        self.found[tag].inbound.setdefault((link.id, downwards), []).append(key)
+        walk = self._along(link, downwards)
+        if (ask := (tag, *key)) not in walk.asked:
+            walk.asked.add(ask)
+            walk.pending.append(ask)
+
+    def _along(self, link: Link, downwards: bool) -> _Walk:
+        """The walk along a link. Links that refer to one key of one collection are one walk."""
+        target, columns = (link.child, link.child_columns) if downwards else (link.parent, link.parent_columns)
+        constants = link.when if link.when_node == target else {}
+        name: Any = link.id if downwards else (target, columns, link.joint, tuple(constants.items()))
+        if name not in self.walks:
+            role = OWNED if downwards or link.joint else REFERRED
+            self.walks[name] = _Walk(target, columns, constants, role, link.id if downwards else "")
+        return self.walks[name]
+
+    def _meant(self, link: Link, node: Node, values: Values) -> bool:
+        return link.when_node != node or self.keys.holds(node, link.when, values)
+
+    def _onward(self, node: Node, role: str) -> list[tuple[_Walk, tuple[int, ...], Link]]:
+        """The walks on from a group in this role, and where in it the key stands."""
+        out = []
+        for link, downwards in self.graph.links_from.get(node, ()):
+            if role == REFERRED and (downwards or (link.joint and not link.refers)):
                 continue
             columns = link.parent_columns if downwards else link.child_columns
-            key = self.keys.raw(node, columns, values)
-            if key is not None:
-                self._ask((link, downwards), tag, key)
+            out.append((self._along(link, downwards), self.keys.places(node, columns), link))
+        return out
 
-    def _somebody_else(self, node: Node, values: Values) -> bool:
-        """R9: a referenced row with an identity is somebody's record; were it this person's it would be a root."""
-        return carries_identity(self.graph, node, values)
-
-    def _ask(self, walk: Walk, tag: int, key: Values) -> None:
-        link, downwards = walk
-        asked = self.asked.setdefault((link.id, downwards), set())
-        if (tag, key) not in asked:
-            asked.add((tag, key))
-            self.pending.setdefault((link.id, downwards), (walk, {}))[1][tag, key] = None
+    def _admit(
+        self, node: Node, role: str, hits: Iterable[tuple[int, Values, int]], link: str = "", *, ownerless: bool = False
+    ) -> None:
+        """Take in groups of a collection, and note where each that is new, or stronger than it was, leads."""
+        onward = self._onward(node, role)
+        strangers = role == REFERRED and any(field.identity for field in self.graph.collection(node).fields.values())
+        rows = 0
+        for tag, values, count in hits:
+            rows += 1
+            found = self.found[tag]
+            roles = found.roles.get(node)
+            if roles is None:
+                roles, found.counts[node] = found.roles.setdefault(node, {}), {}
+            before = roles.get(values)
+            if role == ROOT:
+                found.roots.setdefault(node, set()).add(values)
+            elif role == REFERRED:
+                found.referred.setdefault(node, set()).add(values)
+            found.disputed |= ownerless
+            if before is not None and (before != REFERRED or role == REFERRED):
+                continue
+            roles[values] = role
+            found.counts[node][values] = count
+            # R9: a referenced row with an identity is somebody's record; were it this person's it would be a root.
+            if strangers and carries_identity(self.graph, node, values):
+                continue
+            for walk, places, way in onward:
+                if way.when and not self._meant(way, node, values):
+                    continue
+                ask = (tag, values[places[0]]) if len(places) == 1 else (tag, *(values[i] for i in places))
+                if ask not in walk.asked and None not in ask:
+                    walk.asked.add(ask)
+                    walk.pending.append(ask)
+        if link and not ownerless:
+            self.fetched[link] = self.fetched.get(link, 0) + rows
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -251,57 +293,72 @@ class _Search:
         return facts
 
     def _owners(self, facts: Facts) -> None:
-        """Which parents outside a person's groups exist (R10a). One statement per ownership link."""
+        """Which parents outside a person's groups exist (R10a). One statement per ownership link, none where owners led there."""
         for link in self.graph.links:
-            if not link.owns or link.parent[0] not in self.sessions:
+            if not link.owns or link.parent[0] not in self.sessions or self._all_by_owners(link):
                 continue
-            wanted: dict[Values, None] = {}
-            for found in self.found:
+            wanted: dict[Values, set[int]] = {}
+            for tag, found in enumerate(self.found):
                 groups = found.counts.get(link.child)
                 if not groups:
                     continue
                 inside = {self.keys.parent(link, values) for values in found.counts.get(link.parent, ())}
                 for values in groups:
-                    if link.when_node == link.child and not self.keys.holds(link.child, link.when, values):
+                    if not self._meant(link, link.child, values):
                         continue
                     key = None if values in found.roots.get(link.child, ()) else self.keys.child(link, values)
                     if key is not None and key not in inside:
-                        wanted[key] = None
+                        wanted.setdefault(key, set()).add(tag)
             if wanted:
                 keys = list(wanted)
                 constants = link.when if link.when_node == link.parent else {}
                 rows = [(number, *key) for number, key in enumerate(keys)]
                 hits = self.sessions[link.parent[0]].find(link.parent[1], link.parent_columns, rows, (), constants)
                 facts.owners[link.id] = {keys[number] for number, _, _ in hits}
+                for key in facts.owners[link.id]:
+                    for tag in wanted[key]:
+                        self.found[tag].disputed = True
+
+    def _all_by_owners(self, link: Link) -> bool:
+        """Whether every group of the link's child was reached by this very link, from an owner in the same person's set."""
+        if not self.keys.alike(link):
+            return False
+        return self.fetched.get(link.id, 0) == sum(len(found.counts.get(link.child, ())) for found in self.found)
 
     def _pointers(self, facts: Facts) -> None:
-        """How many rows point at referenced (and jointly owned) rows, by every link and live key (R10b)."""
+        """How many rows point at referenced (and jointly owned) rows, by link and live key (R10b): one statement a store."""
+        asked: dict[str, list[tuple[int, list[Values], Count]]] = {}
         for number, pointer in enumerate(self.graph.pointers):
             if pointer.child[0] not in self.sessions:
                 continue
             wanted: dict[Values, None] = {}
             joint = pointer.link is not None and pointer.link.joint
             for found in self.found:
+                roots = found.roots.get(pointer.parent, ())
                 for values in (found.counts if joint else found.referred).get(pointer.parent, ()):
-                    asked = values not in found.roots.get(pointer.parent, ())
-                    if asked and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
+                    if values not in roots and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
                         wanted[key] = None
             if wanted:
                 keys = list(wanted)
                 rows = [(i, *key) for i, key in enumerate(keys)]
-                hits = self.sessions[pointer.child[0]].find(pointer.child[1], pointer.child_columns, rows, (), pointer.when)
-                totals = facts.pointing.setdefault(number, {})
-                for i, _, count in hits:
-                    totals[self.keys.of(keys[i], pointer.parent, pointer.parent_columns)] = count
+                count = Count(pointer.child[1], pointer.child_columns, rows, pointer.when)
+                asked.setdefault(pointer.child[0], []).append((number, keys, count))
+        for store, counts in asked.items():
+            self.heartbeat()
+            answers = self.sessions[store].counts([count for _, _, count in counts])
+            for (number, keys, _), totals in zip(counts, answers, strict=True):
+                pointer = self.graph.pointers[number]
+                facts.pointing[number] = {
+                    self.keys.of(keys[i], pointer.parent, pointer.parent_columns): total for i, total in totals.items()
+                }
 
     def _occurrences(self, facts: Facts) -> None:
         """Where the other identities on this person's rows stand (R10c, d). One statement per identity column."""
         wanted: dict[str, set[str]] = {}
         for subject, found in zip(self.subjects, self.found, strict=True):
-            for node, groups in found.counts.items():
-                for kind, _, value in (i for values in groups for i in identities_of(self.graph, node, values)):
-                    if value not in subject.identities.get(kind, ()):
-                        wanted.setdefault(kind, set()).add(value)
+            for kind, value in self._carried(found):
+                if value not in subject.identities.get(kind, ()):
+                    wanted.setdefault(kind, set()).add(value)
         for kind, values in wanted.items():
             order = sorted(values)
             numbers = {value: [i] for i, value in enumerate(order)}
@@ -310,3 +367,9 @@ class _Search:
                     by = self.graph.group_columns[node]
                     for i, group, _ in self.sessions[node[0]].find_identity(node[1], column, kind, numbers, by):
                         facts.occurrences.setdefault((kind, order[i]), set()).add((node, group))
+
+    def _carried(self, found: Found) -> Iterable[tuple[str, str]]:
+        for node in {node for places in self.graph.identities.values() for node, _ in places}:
+            for values in found.counts.get(node, ()):
+                for kind, _, value in identities_of(self.graph, node, values):
+                    yield kind, value

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
-from privacy.engine.decide import Decision
+from privacy.engine.decide import Decision, Fate
 from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Reason, lasting
 from privacy.engine.locate import Frozen
 from privacy.stores.base import Values
@@ -27,13 +27,9 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
     """
     groups = {}
     for node, members in holding.in_store(store).items():
+        out = list if _json_alike(graph, node) else _out
         groups[node[1]] = [
-            [
-                _out(values),
-                member.count,
-                member.role,
-                [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons],
-            ]
+            [out(values), member.count, member.role, [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons]]
             for values, member in members.items()
         ]
     inbound, foreign = _across_stores(graph, keys, store, holding)
@@ -86,52 +82,40 @@ def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
     """What a run needs of a plan. Groups are read in today's column order; a column that is gone reads as NULL."""
     store = plan["store"]
     roots: dict[Node, list[Values]] = {}
-    known: dict[Node, dict[Values, tuple[Reason, ...]]] = {}
-    referred: dict[Node, set[Values]] = {}
+    known: dict[Node, dict[Values, tuple[str, tuple[Reason, ...]]]] = {}
     for collection, groups in plan["groups"].items():
         node = (store, collection)
         if not graph.is_node(node):
             continue
-        order = plan["columns"][collection]
+        reader = _reader(graph, node, plan["columns"][collection])
+        planned = known.setdefault(node, {})
         for raw, _count, role, reasons in groups:
-            values = _in_order(order, _in(raw), graph.group_columns[node])
-            known.setdefault(node, {})[values] = tuple(Reason(*reason) for reason in reasons)
+            values = reader(raw)
+            planned[values] = (role, tuple(Reason(*reason) for reason in reasons) if reasons else ())
             if role == ROOT:
                 roots.setdefault(node, []).append(values)
-            if role == REFERRED:
-                referred.setdefault(node, set()).add(values)
     inbound: dict[tuple[str, bool], list[Values]] = {
         (link, way == "down"): [_in(k) for k in keys] for link, ways in plan["inbound"].items() for way, keys in ways.items()
     }
-    _below_planned(graph, plan, inbound)
     return Frozen(
         store=store,
         roots=roots,
         inbound=inbound,
         foreign={link: frozenset(_in(k) for k in keys) for link, keys in plan["foreign"].items()},
         known=known,
-        referred=referred,
     )
 
 
-def _below_planned(graph: Graph, plan: Mapping[str, Any], inbound: dict[tuple[str, bool], list[Values]]) -> None:
-    """What hangs below a planned row is looked for even when that row is gone: it may have arrived after its owner went."""
-    keys = Keys(graph)
-    for collection, groups in plan["groups"].items():
-        node = (plan["store"], collection)
-        if not graph.is_node(node):
-            continue
-        order = plan["columns"][collection]
-        for link, downwards in graph.links_from.get(node, ()):
-            if not downwards or link.child[0] != node[0]:
-                continue
-            found: dict[Values, None] = {}
-            for raw, _count, role, reasons in groups:
-                values = _in_order(order, _in(raw), graph.group_columns[node])
-                leads = role != REFERRED and not reasons and (link.when_node != node or keys.holds(node, link.when, values))
-                if leads and (key := keys.raw(node, link.parent_columns, values)) is not None:
-                    found[key] = None
-            inbound.setdefault((link.id, True), []).extend(found)
+def _reader(graph: Graph, node: Node, order: list[str]) -> Callable[[list[Any]], Values]:
+    wanted = graph.group_columns[node]
+    if tuple(order) == wanted:
+        return tuple if _json_alike(graph, node) else _in
+    return lambda raw: _in_order(order, _in(raw), wanted)
+
+
+def _json_alike(graph: Graph, node: Node) -> bool:
+    """Whether a group's values are the same in JSON."""
+    return all(graph.column(node, name).family in ("int", "text", "bool") for name in graph.group_columns[node])
 
 
 def planned_counts(plan: Mapping[str, Any]) -> dict[str, int]:
@@ -150,8 +134,8 @@ def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str
     reasons = []
     if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
-    for node, groups in holding.in_store(store).items():
-        contested = [(values, member.count) for values, member in groups.items() if member.contested]
+    for node, groups in () if holding.undisputed else holding.in_store(store).items():
+        contested = [(values, member.count) for values, member in groups.items() if member.reasons]
         now = _by_lasting(graph, node, contested)
         before = _by_lasting(graph, node, _planned_contested(graph, plan, node)) if now else {}
         new = sum(max(0, count - before.get(values, 0)) for values, count in now.items())
@@ -177,19 +161,10 @@ def _by_lasting(graph: Graph, node: Node, groups: list[tuple[Values, int]]) -> d
 def effects(decision: Decision) -> dict[str, dict[str, Any]]:
     """Counts per collection of what an erasure would do, without a value."""
     out: dict[str, dict[str, Any]] = {}
-    for node, values, fate in decision:
-        count = decision.counts[node, values]
+    for node, fate, count in decision.totals():
         counts = out.setdefault(node[1], {"delete": 0, "anonymize": 0, "pinned": 0, "contested": 0, "undecided": 0, "kept": []})
         if fate.kind == "keep":
-            day = fate.until.isoformat() if fate.until else None
-            entry: dict[str, Any] = {"basis": "; ".join(fate.basis), "until": day, "fields": sorted(fate.fields or ())}
-            if fate.start_missing:
-                entry["start_missing"] = True
-            same = next((k for k in counts["kept"] if {**k, "rows": 0} == {**entry, "rows": 0}), None)
-            if same:
-                same["rows"] += count
-            else:
-                counts["kept"].append({"rows": count, **entry})
+            _count_kept(counts["kept"], fate, count)
         elif fate.pinned_by:
             counts["pinned"] += count
             counts.setdefault("pinned_by", [])
@@ -199,6 +174,18 @@ def effects(decision: Decision) -> dict[str, dict[str, Any]]:
             name = {"stay": "contested" if fate.basis == ("ask",) else "left", "part": "anonymize"}.get(fate.kind, fate.kind)
             counts[name] = counts.get(name, 0) + count
     return out
+
+
+def _count_kept(kept: list[dict[str, Any]], fate: Fate, count: int) -> None:
+    day = fate.until.isoformat() if fate.until else None
+    entry: dict[str, Any] = {"basis": "; ".join(fate.basis), "until": day, "fields": sorted(fate.fields or ())}
+    if fate.start_missing:
+        entry["start_missing"] = True
+    same = next((k for k in kept if {**k, "rows": 0} == {**entry, "rows": 0}), None)
+    if same:
+        same["rows"] += count
+    else:
+        kept.append({"rows": count, **entry})
 
 
 def _out(values: Values) -> list[Any]:

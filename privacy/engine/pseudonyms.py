@@ -14,6 +14,8 @@ from privacy.stores.base import Values
 
 def pseudonymized(graph: Graph, store: str, decision: Decision) -> dict[str, int]:
     """{collection: rows} that were anonymized and still lead to kept personal data, here or in another store."""
+    if decision.goes:
+        return {}
     keys = Keys(graph)
     staying = {node for node, _, fate in decision if fate.stays}
     changed = {node: set(assignments(graph, node, staying=staying)) for node in staying}
@@ -22,7 +24,7 @@ def pseudonymized(graph: Graph, store: str, decision: Decision) -> dict[str, int
         if fate.kind == ANONYMIZE and any(
             _leads(graph, keys, link, node, values, decision, changed[node]) for link in graph.links
         ):
-            out[node[1]] = out.get(node[1], 0) + decision.counts[node, values]
+            out[node[1]] = out.get(node[1], 0) + decision.count(node, values)
     return out
 
 

@@ -9,43 +9,49 @@ from collections.abc import Callable, Sequence
 
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.decide import DELETE, Decision
-from privacy.engine.holding import Keys
-from privacy.engine.locate import Frozen
-from privacy.stores.base import Session, Values
-
-Rows = list[tuple[int, *tuple[object, ...]]]
+from privacy.engine.holding import OWNED, Keys
+from privacy.stores.base import Count, Session, Values
 
 
 def remaining(
     graph: Graph,
     session: Session,
-    frozen: Sequence[Frozen],
     decisions: Sequence[Decision],
     *,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> list[dict[str, int]]:
-    """Per person {collection: rows} that should be gone and are not: doomed groups, and newcomers below the same owners."""
+    """Per person {collection: rows} that should be gone and are not: doomed groups, and newcomers below the same owners.
+
+    All is counted in one statement; where that finds nothing, which is the rule, nothing more is asked.
+    """
     keys = Keys(graph)
     doomed = [
         {node: {values for values, fate in fates.items() if fate.kind == DELETE} for node, fates in decision.fates.items()}
         for decision in decisions
     ]
-    seen: list[dict[Node, dict[Values, int]]] = [{} for _ in decisions]
+    asked: list[tuple[Node, Count, bool]] = []  # whether only doomed groups count, not what else hangs below an owner
     for node in sorted({node for groups in doomed for node, values in groups.items() if values}):
-        heartbeat()
-        by = graph.group_columns[node]
         for link in graph.links:
-            if link.child == node and link.owns:
+            rows = _owner_rows(keys, link, decisions) if link.child == node and link.owns else []
+            if rows:
                 constants = link.when if link.when_node == node else {}
-                rows = _owner_rows(keys, link, frozen, decisions)
-                for tag, values, count in session.find(node[1], link.child_columns, rows, by, constants) if rows else ():
-                    seen[tag].setdefault(node, {})[values] = count
+                asked.append((node, Count(node[1], link.child_columns, rows, constants), False))
+        by = graph.group_columns[node]
         columns = next((key for key in graph.table(node).uniques if set(key) <= set(by)), ())
-        rows = _handle_rows(keys, node, columns, doomed) if columns else []
-        for tag, values, count in session.find(node[1], columns, rows, by, {}) if rows else ():
-            if values in doomed[tag][node]:
-                seen[tag].setdefault(node, {})[values] = count
-    return [_left(decision, gone, found) for decision, gone, found in zip(decisions, doomed, seen, strict=True)]
+        if columns and (rows := _handle_rows(keys, node, columns, doomed, decisions)):
+            asked.append((node, Count(node[1], columns, rows), True))
+    heartbeat()
+    found = session.counts([count for _, count, _ in asked])
+    seen: list[dict[Node, dict[Values, int]]] = [{} for _ in decisions]
+    for (node, count, doomed_only), hits in zip(asked, found, strict=True):
+        if hits:
+            heartbeat()
+            rows = [row for row in count.rows if row[0] in hits]
+            by = graph.group_columns[node]
+            for tag, values, number in session.find(node[1], count.key, rows, by, count.constants):
+                if not doomed_only or values in doomed[tag][node]:
+                    seen[tag].setdefault(node, {})[values] = number
+    return [_left(decision, gone, groups) for decision, gone, groups in zip(decisions, doomed, seen, strict=True)]
 
 
 def _left(decision: Decision, doomed: dict[Node, set[Values]], seen: dict[Node, dict[Values, int]]) -> dict[str, int]:
@@ -58,12 +64,12 @@ def _left(decision: Decision, doomed: dict[Node, set[Values]], seen: dict[Node, 
     return left
 
 
-def _owner_rows(keys: Keys, link: Link, frozen: Sequence[Frozen], decisions: Sequence[Decision]) -> Rows:
+def _owner_rows(keys: Keys, link: Link, decisions: Sequence[Decision]) -> list[Values]:
     """Keys of owners that went, now or in an earlier run: what still hangs below them was missed. Below an owner that stays,
     rows may rightly stand."""
-    rows: Rows = []
-    for tag, (memory, decision) in enumerate(zip(frozen, decisions, strict=True)):
-        found: dict[Values, None] = dict.fromkeys(memory.inbound.get((link.id, True), ()))
+    rows: list[Values] = []
+    for tag, decision in enumerate(decisions):
+        found: dict[Values, None] = dict.fromkeys(decision.holding.inbound.get((link.id, True), ()))
         for values, fate in decision.fates.get(link.parent, {}).items():
             if (key := keys.raw(link.parent, link.parent_columns, values)) is not None:
                 if fate.kind == DELETE:
@@ -74,11 +80,18 @@ def _owner_rows(keys: Keys, link: Link, frozen: Sequence[Frozen], decisions: Seq
     return rows
 
 
-def _handle_rows(keys: Keys, node: Node, columns: tuple[str, ...], doomed: Sequence[dict[Node, set[Values]]]) -> Rows:
+def _handle_rows(
+    keys: Keys, node: Node, columns: tuple[str, ...], doomed: Sequence[dict[Node, set[Values]]], decisions: Sequence[Decision]
+) -> list[Values]:
+    """Doomed groups by a unique key; but those that are found below their owners, which all went too."""
     places = keys.places(node, columns)
-    return [
-        (tag, *(values[i] for i in places))
-        for tag, groups in enumerate(doomed)
-        for values in groups.get(node, ())
-        if all(values[i] is not None for i in places)
-    ]
+    rows: list[Values] = []
+    for tag, (groups, decision) in enumerate(zip(doomed, decisions, strict=True)):
+        members = decision.holding.members.get(node, {})
+        covered = decision.holding.undisputed and decision.goes
+        for values in groups.get(node, ()):
+            if not (covered and members[values].role == OWNED):
+                row = (tag, *(values[i] for i in places))
+                if None not in row:
+                    rows.append(row)
+    return rows

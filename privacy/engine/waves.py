@@ -9,22 +9,44 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from privacy.datamap.graph import Graph
-from privacy.engine.holding import Holding, Keys, identities_of
+from privacy.engine.decide import Decision
+from privacy.engine.holding import ROOT, Holding, Keys, identities_of
 
 
-def waves(graph: Graph, store: str, holdings: Sequence[Holding]) -> list[list[int]]:
-    """The numbers of the holdings, wave by wave in the order they must go; within one, nobody's end depends on another's."""
+def apart(holdings: Sequence[Holding], decisions: Sequence[Decision]) -> list[int]:
+    """The numbers of those who meet nobody: nothing is disputed, no row from outside points at theirs, their roots are theirs.
+
+    Whatever else they could share with somebody would have been contested (R10), so their order does not matter.
+    """
+    seen: set[Hashable] = set()
+    alone = []
+    for number, (holding, decision) in enumerate(zip(holdings, decisions, strict=True)):
+        starts: set[Hashable] = {
+            (node, values) for node, groups in holding.members.items() for values, member in groups.items() if member.role == ROOT
+        }
+        starts |= {(way, key) for way, keys in holding.inbound.items() for key in keys}
+        if holding.undisputed and not decision.pointed_at and seen.isdisjoint(starts):
+            alone.append(number)
+        seen |= starts
+    return alone
+
+
+def waves(graph: Graph, store: str, holdings: Sequence[Holding], first: Sequence[int]) -> list[list[int]]:
+    """The numbers of the holdings, wave by wave in the order they must go; within one, nobody's end depends on another's.
+
+    `first` (those `apart`) make a wave of their own, before the others.
+    """
     keys = Keys(graph)
     touched: dict[Hashable, int] = {}  # → the last wave that has it
     order: list[list[int]] = []
-    for number, holding in enumerate(holdings):
-        marks, meets = _marks(graph, keys, store, holding)
+    for number in sorted(set(range(len(holdings))) - set(first)):
+        marks, meets = _marks(graph, keys, store, holdings[number])
         wave = max((touched[mark] + 1 for mark in meets if mark in touched), default=0)
         for mark in marks:
             touched[mark] = max(wave, touched.get(mark, 0))
         order += [[] for _ in range(wave + 1 - len(order))]
         order[wave].append(number)
-    return order
+    return [wave for wave in (list(first), *order) if wave]
 
 
 def _marks(graph: Graph, keys: Keys, store: str, holding: Holding) -> tuple[set[Hashable], set[Hashable]]:

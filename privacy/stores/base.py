@@ -97,6 +97,16 @@ class Groups:
     values: Sequence[Values] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True)
+class Count:
+    """How many rows of `table` carry one of `rows`, each (tag, *values of `key`), and the constants: by tag."""
+
+    table: str
+    key: tuple[str, ...]
+    rows: Sequence[Values]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Session(Protocol):
     """One snapshot or one transaction of a store."""
 
@@ -104,6 +114,9 @@ class Session(Protocol):
         self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
     ) -> Iterator[tuple[int, Values, int]]:
         """(tag, values of `by`, number of rows) of the rows whose `key` equals one of `rows`, each (tag, *key values)."""
+
+    def counts(self, asked: Sequence[Count]) -> list[dict[int, int]]:
+        """{tag: rows} for each, in one statement; a tag without rows is left out."""
 
     def find_identity(
         self, table: str, column: str, kind: str, wanted: Mapping[str, Sequence[int]], by: Sequence[str]
@@ -167,9 +180,14 @@ class Store(Protocol):
 
     def schema(self) -> Schema: ...
 
-    def read(self) -> AbstractContextManager[Session]: ...
+    def connect(self) -> AbstractContextManager[Any]:
+        """A connection on which a transaction to write and then one to read may follow each other."""
 
-    def write(self) -> AbstractContextManager[Session]: ...
+    def read(self, connection: Any = None) -> AbstractContextManager[Session]:
+        """A snapshot, on a connection of its own where none is given."""
+
+    def write(self, connection: Any = None) -> AbstractContextManager[Session]:
+        """A transaction, committed where the block ends without an error."""
 
 
 NO_MATCH = object()  # what a value becomes that does not convert to a column's type (R12)

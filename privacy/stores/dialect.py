@@ -47,9 +47,13 @@ class Dialect:
     def begin_write(self, connection: sa.Connection) -> None:
         raise NotImplementedError
 
-    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
-        """A FROM item `v(k0, k1, …)` made of bound values, and its parameters."""
+    def values(self, columns: Sequence[Column], rows: Sequence[Values], name: str = "v") -> tuple[str, dict[str, Any]]:
+        """A FROM item `v(k0, k1, …)` made of bound values, and its parameters, which are called after `name`."""
         raise NotImplementedError
+
+    def as_they_are(self, columns: Sequence[Column], parts: Sequence[Values]) -> bool:
+        """Whether these values, column by column, need neither conversion nor binding. Told for all at once: it is the rule."""
+        return all(_plain(column, part) for column, part in zip(columns, parts, strict=True))
 
     def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
         """`… WHERE …` that joins a values list with a table `t`, whose `columns` an index may serve."""
@@ -133,3 +137,10 @@ def _within(on: Sequence[tuple[str, str]], values: str) -> str:
 
 def dump(rows: Sequence[Values]) -> str:
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(column: Column, values: Values) -> bool:
+    kinds = set(map(type, values))
+    if column.family == "int":
+        return kinds == {int} and -(2**column.bits) <= min(values) and max(values) < 2**column.bits
+    return column.family == "text" and kinds == {str} and (text := "".join(values)).isascii() and "\x00" not in text

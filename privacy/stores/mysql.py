@@ -148,13 +148,13 @@ class MySqlDialect(Dialect):
     def name(self, identifier: str) -> str:
         return '"' + identifier.replace('"', '""').replace(":", "\\:") + '"'
 
-    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+    def values(self, columns: Sequence[Column], rows: Sequence[Values], name: str = "v") -> tuple[str, dict[str, Any]]:
         parts = ", ".join(f"k{i} {self._json_type(column)} PATH '$[{i}]'" for i, column in enumerate(columns))
-        source = f"JSON_TABLE(:v, '$[*]' COLUMNS ({parts})) AS v"
+        source = f"JSON_TABLE(:{name}, '$[*]' COLUMNS ({parts})) AS v"
         if any(column.family == "bytes" for column in columns):  # JSON holds them in hexadecimal
             plain = ", ".join(f"UNHEX(k{i}) AS k{i}" if c.family == "bytes" else f"k{i}" for i, c in enumerate(columns))
             source = f"(SELECT {plain} FROM {source}) AS v"
-        return source, {"v": dump(rows)}
+        return source, {name: dump(rows)}
 
     def compared(self, expression: str, column: Column) -> str:
         # A FLOAT is no DOUBLE: 0.1 and 0.1 differ.

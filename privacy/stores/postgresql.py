@@ -144,12 +144,12 @@ class PostgresDialect(Dialect):
         return Schema(tables, tuple(dict.fromkeys(foreign)))  # partitions may state one key each
 
     def begin_read(self, connection: sa.Connection) -> None:
-        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._limits(connection)
 
     def begin_write(self, connection: sa.Connection) -> None:
         # A row changed meanwhile by somebody else ends the transaction with 40001: the batch is tried again.
-        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        connection.execution_options(isolation_level="REPEATABLE READ")
         self._limits(connection)
 
     @staticmethod
@@ -158,11 +158,11 @@ class PostgresDialect(Dialect):
         sql = "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
         connection.execute(sa.text(sql))
 
-    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+    def values(self, columns: Sequence[Column], rows: Sequence[Values], name: str = "v") -> tuple[str, dict[str, Any]]:
         names = ", ".join(f"k{i}" for i in range(len(columns)))
-        arrays = ", ".join(f"CAST(:v{i} AS {_array_type(column)}[])" for i, column in enumerate(columns))
-        parameters = {f"v{i}": list(part) for i, part in enumerate(zip(*rows, strict=True))} if rows else {}
-        return f"unnest({arrays}) AS v({names})", parameters
+        arrays = ", ".join(f"CAST(:{name}{i} AS {_array_type(column)}[])" for i, column in enumerate(columns))
+        parts = zip(columns, zip(*rows, strict=True), strict=True) if rows else ()
+        return f"unnest({arrays}) AS v({names})", {f"{name}{i}": _array(column, part) for i, (column, part) in enumerate(parts)}
 
     def parameter(self, name: str, column: Column) -> str:
         return f"CAST(:{name} AS {column.type_name if column.family in _AS_TEXT else _array_type(column)})"
@@ -231,6 +231,16 @@ def _array_type(column: Column) -> str:
     base = re.sub(r"\(.*?\)", "", column.base or column.type_name)
     # A text parameter in `text`: casting to varchar(n) would cut a longer value into somebody else's.
     return {"character varying": "text", "character": "bpchar", "text": "text", '"char"': "text"}.get(base, base)
+
+
+def _array(column: Column, values: Values) -> Any:
+    """The values as an array: whole numbers and texts in PostgreSQL's own spelling, made at once."""
+    if column.family == "int":
+        return "{" + ",".join(map(str, values)) + "}"
+    if column.family == "text":
+        joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+        return '{"' + joined + '"}'
+    return list(values)
 
 
 def _renamed(column: Column, name: str) -> Column:

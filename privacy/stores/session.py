@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from privacy.stores.base import NO_MATCH, Assignment, Column, Expiry, Groups, Pinned, Schema, Values
+from privacy.stores.base import NO_MATCH, Assignment, Column, Count, Expiry, Groups, Pinned, Schema, Values
 from privacy.stores.spellings import candidates, folds, is_spelling
 from privacy.stores.values import convert, weight
 
@@ -20,6 +21,7 @@ ZONE = ZoneInfo("Europe/Stockholm")
 FETCH = 2_000  # rows fetched at a time, where they are small
 FETCH_BYTES = 1_000_000  # aimed at where they are not
 _FIRST_FETCH = 100
+text = lru_cache(maxsize=2_000)(sa.text)  # the same statements come again and again
 _TAG = Column("tag", "int", "bigint")
 _TEXT = Column("text", "text", "text")
 
@@ -37,7 +39,15 @@ class SqlSession:
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
         self.statements += 1
-        return self.connection.execute(sa.text(sql), dict(parameters or {}))
+        return self.connection.execute(text(sql), dict(parameters or {}))
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Values]:
+        """The whole answer as the driver gives it."""
+        result = self.execute(sql, parameters)
+        cursor = result.cursor
+        rows = list(cursor.fetchall()) if cursor else []
+        result.close()
+        return rows
 
     def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         for fetched in self.fetches(sql, parameters):
@@ -47,7 +57,7 @@ class SqlSession:
         """The rows in lists as they come from the database, each as long as the size of those before it allows."""
         self.statements += 1
         options = {"stream_results": True, "yield_per": FETCH}
-        result = self.connection.execute(sa.text(sql), dict(parameters or {}), execution_options=options)
+        result = self.connection.execute(text(sql), dict(parameters or {}), execution_options=options)
         count = _FIRST_FETCH
         try:
             while fetched := result.fetchmany(count):
@@ -61,16 +71,34 @@ class SqlSession:
     def find(
         self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
     ) -> Iterator[tuple[int, Values, int]]:
-        columns = [self.tables[table].columns[name] for name in key]
+        if found := self._matching(table, key, rows, constants):
+            yield from self._grouped(table, *found, by)
+
+    def counts(self, asked: Sequence[Count]) -> list[dict[int, int]]:
+        parts: list[str] = []
+        parameters: dict[str, Any] = {}
+        for number, count in enumerate(asked):
+            if found := self._matching(count.table, count.key, count.rows, count.constants, name=f"n{number}"):
+                parts.append(f"SELECT {number} AS n, v.k0 AS tag, count(*) AS found FROM {found[0]} GROUP BY v.k0")
+                parameters |= found[1]
+        out: list[dict[int, int]] = [{} for _ in asked]
+        for number, tag, found in self.all(" UNION ALL ".join(parts), parameters) if parts else ():
+            out[int(number)][int(tag)] = int(found)
+        return out
+
+    def _matching(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], constants: Mapping[str, Any], *, name: str = "v"
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Rows (tag, *key) joined with the table's rows that have the key and the constants; None where nothing can match."""
+        columns = [self.tables[table].columns[column] for column in key]
         bound = self._converted(columns, rows, tagged=True)
-        if not bound or (constant := self._constants(table, constants)) is None:
-            return
-        source, parameters = self.dialect.values([_TAG, *columns], bound)
+        if not bound or (constant := self._constants(table, constants, name)) is None:
+            return None
+        source, parameters = self.dialect.values([_TAG, *columns], bound, name)
         if not all(column.exact for column in columns):
             source = self.dialect.distinct(source, [_TAG, *columns])
         on = [(self.dialect.compared(f"t.{self.dialect.name(c.name)}", c), f"v.k{i}") for i, c in enumerate(columns, 1)]
-        joined = self.dialect.joined(self.tables[table], source, on, key)
-        yield from self._grouped(table, f"{joined}{constant[0]}", parameters | constant[1], by)
+        return self.dialect.joined(self.tables[table], source, on, key) + constant[0], parameters | constant[1]
 
     def find_identity(
         self, table: str, column: str, kind: str, wanted: Mapping[str, Sequence[int]], by: Sequence[str]
@@ -120,8 +148,8 @@ class SqlSession:
         selected = "".join(f", {name} AS b{i}" for i, name in enumerate(names))
         grouped = "".join(f", {name}" for name in names)
         sql = f"SELECT v.k0{selected}, count(*) FROM {joined} GROUP BY v.k0{grouped}"
-        for row in self.execute(sql, parameters):  # what comes back is remembered anyway: groups, not rows
-            yield int(row[0]), tuple(row[1:-1]), int(row[-1])
+        for row in self.all(sql, parameters):  # what comes back is remembered anyway: groups, not rows
+            yield int(row[0]), row[1:-1], int(row[-1])
 
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
         for batch in self.batches(groups, columns, limit):
@@ -234,8 +262,10 @@ class SqlSession:
         """One values list for every pattern of NULLs, so that every comparison is a plain equality an index can serve."""
         table = self.tables[groups.table]
         patterns: dict[tuple[bool, ...], list[Values]] = {}
+        whole = (False,) * len(groups.columns)
         for values in dict.fromkeys(groups.values):
-            patterns.setdefault(tuple(value is None for value in values), []).append(values)
+            pattern = tuple(value is None for value in values) if None in values else whole
+            patterns.setdefault(pattern, []).append(values)
         for pattern, members in patterns.items():
             given = [i for i, null in enumerate(pattern) if not null]
             columns = [table.columns[groups.columns[i]] for i in given]
@@ -258,13 +288,17 @@ class SqlSession:
             yield source, on, where, parameters
 
     def _converted(
-        self, columns: Sequence[Column], rows: Iterable[Values], *, tagged: bool = False, as_stored: bool = False
+        self, columns: Sequence[Column], rows: Sequence[Values], *, tagged: bool = False, as_stored: bool = False
     ) -> list[Values]:
         """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert matches nothing.
 
         `as_stored`: a value that does not convert came from the store itself, and stays what it is.
         """
+        if not rows:
+            return []
         skip = 1 if tagged else 0
+        if self.dialect.as_they_are(columns, list(zip(*rows, strict=True))[skip:]):
+            return list(dict.fromkeys(rows))
         out: dict[Values, None] = {}
         for row in rows:
             values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
@@ -277,15 +311,15 @@ class SqlSession:
             for row in out
         ]
 
-    def _constants(self, table: str, constants: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    def _constants(self, table: str, constants: Mapping[str, Any], prefix: str) -> tuple[str, dict[str, Any]] | None:
         sql, parameters = "", {}
         for number, (name, value) in enumerate(constants.items()):
             column = self.tables[table].columns[name]
             converted = convert(value, column)
             if converted is NO_MATCH:
                 return None
-            sql += f" AND {self.dialect.compared('t.' + self.dialect.name(name), column)} = :w{number}"
-            parameters[f"w{number}"] = self.dialect.bind(converted, column)
+            sql += f" AND {self.dialect.compared('t.' + self.dialect.name(name), column)} = :{prefix}w{number}"
+            parameters[f"{prefix}w{number}"] = self.dialect.bind(converted, column)
         return sql, parameters
 
 

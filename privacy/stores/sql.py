@@ -41,22 +41,35 @@ class SqlStore:
         self._schema = None
 
     @contextmanager
-    def read(self) -> Iterator[SqlSession]:
-        schema = self.schema()
+    def connect(self) -> Iterator[sa.Connection]:
+        self.schema()
         with self.translated(), self.engine.connect() as connection:
-            self.dialect.begin_read(connection)
-            try:
-                yield SqlSession(self, connection, schema)
-            finally:
-                connection.rollback()
+            yield connection
 
     @contextmanager
-    def write(self) -> Iterator[SqlSession]:
-        schema = self.schema()
-        with self.translated(), self.engine.connect() as connection:
-            self.dialect.begin_write(connection)
-            yield SqlSession(self, connection, schema, writing=True)
-            connection.commit()
+    def read(self, connection: sa.Connection | None = None) -> Iterator[SqlSession]:
+        with self._on(connection) as used:
+            self.dialect.begin_read(used)
+            try:
+                yield SqlSession(self, used, self.schema())
+            finally:
+                used.rollback()
+
+    @contextmanager
+    def write(self, connection: sa.Connection | None = None) -> Iterator[SqlSession]:
+        with self._on(connection) as used:
+            self.dialect.begin_write(used)
+            yield SqlSession(self, used, self.schema(), writing=True)
+            used.commit()
+
+    @contextmanager
+    def _on(self, connection: sa.Connection | None) -> Iterator[sa.Connection]:
+        if connection is None:
+            with self.connect() as own:
+                yield own
+        else:
+            with self.translated():
+                yield connection
 
     @contextmanager
     def translated(self) -> Iterator[None]:

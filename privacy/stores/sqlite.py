@@ -85,14 +85,14 @@ class SqliteDialect(Dialect):
     def begin_write(self, connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def values(self, columns: Sequence[Column], rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
+    def values(self, columns: Sequence[Column], rows: Sequence[Values], name: str = "v") -> tuple[str, dict[str, Any]]:
         binary = {i for row in rows for i, value in enumerate(row) if isinstance(value, list)}
         given = [f"json_extract(value, '$[{i}]')" for i in range(len(columns))]
         for i in binary:  # in an array of one, in hexadecimal: JSON has no bytes
             in_array = f"insyn_bytes(json_extract(value, '$[{i}][0]'))"
             given[i] = f"CASE json_type(value, '$[{i}]') WHEN 'array' THEN {in_array} ELSE {given[i]} END"
         parts = ", ".join(f"{part} AS k{i}" for i, part in enumerate(given))
-        return f"(SELECT {parts} FROM json_each(:v)) AS v", {"v": dump(rows)}
+        return f"(SELECT {parts} FROM json_each(:{name})) AS v", {name: dump(rows)}
 
     def joined(self, table: Table, source: str, on: Sequence[tuple[str, str]], columns: Sequence[str]) -> str:
         if any((table.name, name) in self.indexed for name in columns):
