@@ -11,6 +11,7 @@ import phonenumbers
 
 EMAIL_KINDS = frozenset({"email"})
 PHONE_KINDS = frozenset({"phone_number", "phone"})
+NOBODY = "@anonymous.invalid"  # what anonymizing writes into a column that must hold an address: nobody's (RFC 2606)
 
 
 class InvalidIdentity(ValueError):
@@ -27,6 +28,8 @@ def canonical(kind: str, value: object, *, region: str = "SE") -> str:
         text = unicodedata.normalize("NFC", text.casefold())
         if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
             raise InvalidIdentity("an e-mail address has one @ with something on either side")
+        if text.endswith(NOBODY):
+            raise InvalidIdentity("the e-mail address is one that stands for nobody")
         return text
     if kind in PHONE_KINDS:
         try:
