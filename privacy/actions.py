@@ -8,6 +8,7 @@ from privacy.contested import Against, ContestedGroup, contested_groups, explain
 from privacy.engine.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, preview_fields
+from privacy.maps import erased_before
 from privacy.packaging import write_package
 from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, StoreUnavailable, UnknownStore
 
@@ -25,6 +26,7 @@ __all__ = [
     "collection_of",
     "contacts",
     "contested_groups",
+    "erased_before",
     "execute",
     "explained_groups",
     "find",

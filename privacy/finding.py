@@ -84,17 +84,11 @@ def _subject(person: Person) -> Subject:
 def below(graph: Graph, down: set[str]) -> set[str]:
     """The stores in which something hangs below a store that is down: what they hold is unknown, never empty (R13)."""
     out: set[str] = set()
-    grew = bool(down)
-    while grew:
-        grew = False
-        for link in graph.links:
-            for walkable, source, target in (
-                (link.owns, link.parent[0], link.child[0]),
-                (link.refers, link.child[0], link.parent[0]),
-            ):
-                if walkable and source in down | out and target not in down | out:
-                    out.add(target)
-                    grew = True
+    ask = list(down)
+    while ask:
+        fed = graph.feeds.get(ask.pop(), frozenset()) - down - out
+        out |= fed
+        ask += fed
     return out
 
 

@@ -232,6 +232,17 @@ def open_maps(*, only: Sequence[str] | None = None) -> Maps:
     return Maps(build(datasets, schemas, check=False), stores, versions, down)
 
 
+def erased_before() -> Mapping[str, frozenset[str]]:
+    """{store key: the stores that take link values from it, which are erased before it (R19)}, by the current maps."""
+    current = DatasetVersion.objects.filter(is_current=True, store__is_active=True)
+    return _erased_before(frozenset(current.values_list("pk", "assumed_confirmed_at")))
+
+
+@lru_cache(maxsize=8)
+def _erased_before(current: frozenset[Any]) -> Mapping[str, frozenset[str]]:
+    return open_maps(only=()).graph.erased_before
+
+
 def _vanished(dataset: Dataset, schema: Schema) -> str:
     for collection in dataset.collections.values():
         table = schema.tables.get(collection.name)

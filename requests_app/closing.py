@@ -16,7 +16,7 @@ from requests_app import delivery, letters, notices, outbox
 from requests_app.answers import left_behind
 from requests_app.lifecycle import transition
 from requests_app.models import LIFT, OutboxItem, Outcome, Right, RightsRequest, RunState, State, StoreRun
-from requests_app.runs import found_nothing
+from requests_app.runs import found_nothing, goes_later
 from requests_app.steps import SYSTEM, move
 
 # Art. 18(1): who contests accuracy (a) or awaits the weighing of an objection (d) loses nothing by an erasure; who asked for
@@ -46,7 +46,7 @@ def _settle(request: RightsRequest, now: datetime) -> None:
         transition(requests=[request.pk], action="start", actor=SYSTEM, now=now)
         request.refresh_from_db()
         _complete(request, now)
-    elif RunState.BLOCKED in states and not states & STILL_MOVING:
+    elif RunState.BLOCKED in states and not runs.filter(state__in=STILL_MOVING).exclude(goes_later()).exists():
         stores = sorted(runs.filter(state=RunState.BLOCKED).values_list("store__key", flat=True))
         move(request, seen=request.state, action="block", actor=SYSTEM, now=now, payload={"stores": stores})
 

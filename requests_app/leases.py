@@ -21,7 +21,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import CustomerIdentity
 from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, State, StoreRun
-from requests_app.runs import GO_BEFORE_ERASURE, PACKAGED
+from requests_app.runs import GO_BEFORE_ERASURE, PACKAGED, goes_later
 
 BATCH = 200
 # A run whose worker disappeared this often is claimed alone, and stopped when that did not help: it may be what kills workers.
@@ -110,6 +110,7 @@ def executable(now: datetime) -> QuerySet[StoreRun]:
     return StoreRun.objects.filter(
         ~Exists(busy),
         ~waits,
+        ~goes_later(),
         state__in=(RunState.QUEUED, RunState.FAILED),
         located_at__isnull=False,
         due_at__lte=now,

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Customer, CustomerIdentity
+from privacy import actions
 from privacy.contested import contested_groups
 from privacy.engine.answers import collection_of
 from privacy.models import Restriction, Store
@@ -121,6 +122,16 @@ def plan_digests(requests: Iterable[int]) -> dict[int, str]:
     return {
         pk: sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest() for pk, part in parts.items()
     }
+
+
+def goes_later() -> Q:
+    """R19: a store whose rows lead into other stores is erased after these; so its run waits until theirs are over."""
+    unfinished = StoreRun.objects.filter(request=OuterRef("request"), state__in=UNFINISHED)
+    waits = Q(pk__in=[])
+    for store_key, fed in actions.erased_before().items():
+        if fed:
+            waits |= Q(Exists(unfinished.filter(store__key__in=fed)), store__key=store_key)
+    return Q(waits, right=Right.ERASURE, state__in=(RunState.QUEUED, RunState.FAILED))
 
 
 def found_nothing(request: RightsRequest) -> bool:

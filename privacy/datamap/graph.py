@@ -129,16 +129,32 @@ class Graph:
         return {node: tuple(columns) for node, columns in found.items()}
 
     @cached_property
+    def feeds(self) -> Mapping[str, frozenset[str]]:
+        """{store key: the other stores in which its rows lead to more}."""
+        found: dict[str, set[str]] = {key: set() for key in self.datasets}
+        for link in self.links:
+            if link.owns:
+                found[link.parent[0]].add(link.child[0])
+            if link.refers or link.joint:
+                found[link.child[0]].add(link.parent[0])
+        return {key: frozenset(fed - {key}) for key, fed in found.items()}
+
+    @cached_property
     def suppliers_first(self) -> tuple[str, ...]:
         """Store keys, those that lead into others before these (R19 acts in the opposite order)."""
-        feeds = {key: {link.child[0] for link in self.links if link.parent[0] == key != link.child[0]} for key in self.datasets}
         order: list[str] = []
         left = set(self.datasets)
         while left:
-            last = sorted(key for key in left if not feeds[key] & (left - {key})) or sorted(left)[:1]
+            last = sorted(key for key in left if not self.feeds[key] & left) or sorted(left)[:1]
             order = last + order
             left -= set(last)
         return tuple(order)
+
+    @cached_property
+    def erased_before(self) -> Mapping[str, frozenset[str]]:
+        """{store key: the stores it feeds, which an erasure empties before it (R19)}; a circle of stores is cut somewhere."""
+        place = {key: number for number, key in enumerate(self.suppliers_first)}
+        return {key: frozenset(other for other in fed if place[other] > place[key]) for key, fed in self.feeds.items()}
 
     @cached_property
     def links_from(self) -> Mapping[Node, tuple[tuple[Link, bool], ...]]:
