@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -32,13 +33,15 @@ def execute(
     items: Sequence[RunItem],
     heartbeat: Callable[[], None] = lambda: None,
     remember: Callable[[Mapping[str, Any]], None] = lambda states: None,
+    committing: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> dict[str, RunOutcome]:
     """Carry out `right` in one store; answers {case: RunOutcome}.
 
     Rights: "rectification", "restriction", "lift", "erasure", "objection". Idempotent: the same items again give the same end
     and a true report. `heartbeat` is called between statements; `remember` gets {case: what a restriction is about to replace}
-    before the store commits, to be kept before it is gone. Raises StoreUnavailable (nothing of this batch was done, or it
-    is safe to repeat), UnknownStore, and StoreRefused where the store refused one of the batch.
+    before the store commits, to be kept before it is gone; `committing` is held around every commit of the store.
+    Raises StoreUnavailable (nothing of this batch was done, or it is safe to repeat), UnknownStore, StoreRefused where the store
+    refused one of the batch, and what `committing` raises.
     """
     maps = open_maps(only=[store_key])
     if store_key not in maps.versions:
@@ -48,8 +51,8 @@ def execute(
     now = timezone.now()
     try:
         if right == "erasure":
-            return _erase(maps, store_key, items, now, heartbeat)
-        return _change(maps, store_key, right, items, now, heartbeat, remember)
+            return _erase(maps, store_key, items, now, heartbeat, committing)
+        return _change(maps, store_key, right, items, now, heartbeat, remember, committing)
     except base.StoreUnavailable as error:
         raise StoreUnavailable(str(error)) from None
     except base.StoreRefused as error:
@@ -61,13 +64,21 @@ def execute(
 # -- erasure ------------------------------------------------------------------------------------------------------------
 
 
-def _erase(maps: Maps, key: str, items: Sequence[RunItem], now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
+def _erase(
+    maps: Maps,
+    key: str,
+    items: Sequence[RunItem],
+    now: datetime,
+    heartbeat: Callable[[], None],
+    committing: Callable[[], AbstractContextManager[object]],
+) -> dict[str, RunOutcome]:
     version = maps.versions[key].version
     stale = {item.case for item in items if item.plan["map_version"] != version}
     outdated = RunOutcome("blocked", reason="the data map changed since the plan was made; look for the data again")
     items = [item for item in items if item.case not in stale]
     jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
-    reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=timezone.localdate(now), heartbeat=heartbeat)
+    today = timezone.localdate(now)
+    reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=today, heartbeat=heartbeat, committing=committing)
     residues = _residues(maps, key, items, heartbeat)
     done = [item for item, report in zip(items, reports, strict=True) if not report.blocked]
     ledger.record_many([(item.case, ledger_entries(maps.graph, key, item)) for item in done], store_key=key, now=now)
@@ -140,6 +151,7 @@ def _change(
     now: datetime,
     heartbeat: Callable[[], None],
     remember: Callable[[Mapping[str, Any]], None],
+    committing: Callable[[], AbstractContextManager[object]],
 ) -> dict[str, RunOutcome]:
     def before_commit(reports: Sequence[changes.Report]) -> None:
         remember({item.case: report.state for item, report in zip(items, reports, strict=True) if report.state is not None})
@@ -151,7 +163,9 @@ def _change(
         "objection": changes.stop_marketing,
     }
     jobs = [_job(item) for item in items]
-    reports = changes.change(maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat, before_commit=before_commit)
+    reports = changes.change(
+        maps.graph, maps.stores[key], jobs, how[right], heartbeat=heartbeat, before_commit=before_commit, committing=committing
+    )
     outcomes = {}
     for item, report in zip(items, reports, strict=True):
         outcome = RunOutcome(

@@ -185,6 +185,18 @@ class Lease:
             raise LeaseLost
         self._last = now
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Nobody else can be given these runs until the block ends; a store commits within. Raises LeaseLost.
+
+        The advisory locks may be gone without our knowing, with a session that broke; the rows tell, and stay locked meanwhile.
+        """
+        with transaction.atomic():
+            held = StoreRun.objects.filter(mine(list(self._open.values())), state=RunState.RUNNING, lease_until__isnull=False)
+            if len(held.order_by("pk").select_for_update().values_list("pk")) != len(self._open):
+                raise LeaseLost
+            yield
+
     def reported(self, runs: Sequence[StoreRun]) -> None:
         """These are written down; the hold goes on for the others."""
         for run in runs:

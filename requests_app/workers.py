@@ -6,8 +6,10 @@ sends all of it back to be tried later. Nothing of an exception but its class is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import structlog
 from django.db import Error as DatabaseError
@@ -101,7 +103,8 @@ def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
             right=runs[0].right,
             items=_items(runs),
             heartbeat=lease.beat,
-            remember=lambda states: remember_restrictions(runs, states, now=clock()),
+            remember=partial(_remember, runs, lease, clock),
+            committing=lease.holding,
         )
     except LeaseLost:
         log.warning("lease_lost", runs=[run.pk for run in runs])
@@ -124,6 +127,11 @@ def _run(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
     else:
         silence = RunOutcome("blocked", reason="the engine gave no answer for this case")
         _report(runs, {run.pk: answers.get(run.request.reference, silence) for run in runs}, lease, clock)
+
+
+def _remember(runs: Sequence[StoreRun], lease: Lease, clock: Clock, states: Mapping[str, Any]) -> None:
+    with lease.holding():
+        remember_restrictions(runs, states, now=clock())
 
 
 def _items(runs: Sequence[StoreRun]) -> list[RunItem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -53,13 +54,15 @@ def change(
     *,
     heartbeat: Callable[[], None] = lambda: None,
     before_commit: Callable[[list[Report]], None] = lambda reports: None,
+    committing: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> list[Report]:
     """Apply `how` to every job in one transaction. Raises StoreUnavailable or StoreRefused, with nothing done.
 
     `before_commit` gets the reports while nothing of them is in force yet: what they remember is kept before it is replaced.
+    `committing` is held around the commit; what it raises on entry stops it.
     """
     reports = [Report() for _ in jobs]
-    with store.write() as session:
+    with ExitStack() as until_committed, store.write() as session:
         subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
         holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
         for job, holding, report in zip(jobs, holdings, reports, strict=True):
@@ -68,6 +71,7 @@ def change(
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
         before_commit(reports)
+        until_committed.enter_context(committing())
     return reports
 
 

@@ -7,6 +7,7 @@ nothing happened; killed after it, the next run finds less than was planned and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -52,18 +53,26 @@ class Report:
 
 
 def erase(
-    graph: Graph, store: Store, jobs: Sequence[Job], *, today: date, heartbeat: Callable[[], None] = lambda: None
+    graph: Graph,
+    store: Store,
+    jobs: Sequence[Job],
+    *,
+    today: date,
+    heartbeat: Callable[[], None] = lambda: None,
+    committing: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> list[Report]:
     """One report per job. A job whose plan no longer holds is blocked and nothing of it done; the others go on.
 
+    `committing` is held around each commit; what it raises on entry stops the run with nothing of the round done.
     Raises StoreUnavailable (nothing done) and StoreRefused (nothing done; one of the jobs cannot be carried out).
     """
     reports = [Report() for _ in jobs]
     subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
     for _ in range(ROUNDS):
         with store.connect() as connection:
-            with store.write(connection) as session:
+            with ExitStack() as until_committed, store.write(connection) as session:
                 decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
+                until_committed.enter_context(committing())
             with store.read(connection) as session:
                 lefts = remaining(graph, session, decisions, heartbeat=heartbeat)
         for report, left in zip(reports, lefts, strict=True):

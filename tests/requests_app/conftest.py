@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +74,7 @@ class FakeEngine:
         items: Sequence[RunItem],
         heartbeat: Callable[[], None] = lambda: None,
         remember: Callable[[dict[str, Any]], None] = lambda states: None,
+        committing: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> dict[str, RunOutcome]:
         self.executions.append({"store": store_key, "right": right, "cases": [item.case for item in items], "items": list(items)})
         answers = {}
@@ -88,7 +90,8 @@ class FakeEngine:
                 "done", report={"collections": {"customer": {"rows": 3, "deleted": 3}}}, state=self.state[store_key]
             )
             answers[item.case] = outcome or done
-        return answers
+        with committing():
+            return answers
 
 
 @pytest.fixture
