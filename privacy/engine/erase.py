@@ -20,6 +20,7 @@ from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Deci
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import Subject, locate
 from privacy.engine.pseudonyms import pseudonymized
+from privacy.engine.uncollected import uncollected
 from privacy.engine.verify import remaining
 from privacy.engine.waves import apart, waves
 from privacy.stores.base import Assignment, Groups, Session, Store, StoreUnavailable, Values
@@ -52,6 +53,7 @@ class Report:
         return sum(c.get("remaining", 0) for c in self.collections.values())
 
 
+@uncollected()
 def erase(
     graph: Graph,
     store: Store,

@@ -17,6 +17,7 @@ from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.contest import Facts, Found, judge
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, carries_identity, identities_of
 from privacy.engine.identity import canonical
+from privacy.engine.uncollected import uncollected
 from privacy.engine.undisputed import Undisputed
 from privacy.stores.base import Count, Session, Values
 
@@ -58,6 +59,7 @@ class Frozen:
         return known[1] if known else None
 
 
+@uncollected()
 def locate(
     graph: Graph,
     sessions: Mapping[str, Session],

@@ -164,6 +164,12 @@ class PostgresDialect(Dialect):
         parts = zip(columns, zip(*rows, strict=True), strict=True) if rows else ()
         return f"unnest({arrays}) AS v({names})", {f"{name}{i}": _array(column, part) for i, (column, part) in enumerate(parts)}
 
+    def delete(self, table: str, values: str, on: Sequence[tuple[str, str]], where: str) -> str:
+        if len(on) != 1 or not values.endswith(_ONE):
+            return super().delete(table, values, on, where)
+        # An array is looked up in an index value by value; a set of rows is joined, often by reading the whole table.
+        return f"DELETE FROM {table} WHERE {on[0][0]} = ANY ({values.removeprefix('unnest(').removesuffix(_ONE)}){where}"
+
     def parameter(self, name: str, column: Column) -> str:
         return f"CAST(:{name} AS {column.type_name if column.family in _AS_TEXT else _array_type(column)})"
 
@@ -221,6 +227,7 @@ class PostgresDialect(Dialect):
         return f"SELECT {selected} FROM {own} t {part} LIMIT {limit}"
 
 
+_ONE = ") AS v(k0)"
 _PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}
 _AS_TEXT = {"json", "array", "other"}  # compared by their text: not all such types have an equality, or take every value
 
