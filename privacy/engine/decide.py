@@ -236,7 +236,7 @@ def _pin(graph: Graph, keys: Keys, session: Session, store: str, decisions: list
                 if total or not decision.goes:
                     changed |= _pin_by(graph, keys, pointer, total, decision)
         for pointer, total in zip(pointers, totals, strict=True):
-            if not total:
+            if not total or not decision.pointed_at:
                 continue
             outside = any(out for _, _, out in _pointed(graph, keys, pointer, total, decision))
             if outside and pointer.on_delete == "CASCADE":
@@ -258,6 +258,8 @@ def _totals(keys: Keys, session: Session, pointers: list[Pointer], decisions: li
     for number, pointer in enumerate(pointers):
         wanted: dict[Values, None] = {}
         for decision in decisions:
+            if decision.holding.undisputed and pointer.link and pointer.link.owns:
+                continue
             members = decision.holding.members.get(pointer.parent, {})
             for values, fate in decision.fates.get(pointer.parent, {}).items():
                 asked_for = fate.kind == DELETE and not _told(pointer, decision, members[values])

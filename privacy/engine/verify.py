@@ -5,12 +5,14 @@ One statement per link for all people of the batch, like the search itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine.decide import DELETE, Decision
+from privacy.engine.decide import DELETE, Decision, Fate
 from privacy.engine.holding import OWNED, Keys
 from privacy.stores.base import Count, Session, Values
+
+Doomed = Mapping[Node, Mapping[Values, Fate]]
 
 
 def remaining(
@@ -26,7 +28,12 @@ def remaining(
     """
     keys = Keys(graph)
     doomed = [
-        {node: {values for values, fate in fates.items() if fate.kind == DELETE} for node, fates in decision.fates.items()}
+        decision.fates
+        if decision.goes
+        else {
+            node: {values: fate for values, fate in fates.items() if fate.kind == DELETE}
+            for node, fates in decision.fates.items()
+        }
         for decision in decisions
     ]
     asked: list[tuple[Node, Count, bool]] = []  # whether only doomed groups count, not what else hangs below an owner
@@ -54,7 +61,7 @@ def remaining(
     return [_left(decision, gone, groups) for decision, gone, groups in zip(decisions, doomed, seen, strict=True)]
 
 
-def _left(decision: Decision, doomed: dict[Node, set[Values]], seen: dict[Node, dict[Values, int]]) -> dict[str, int]:
+def _left(decision: Decision, doomed: Doomed, seen: dict[Node, dict[Values, int]]) -> dict[str, int]:
     left = {}
     for node, groups in seen.items():
         gone = doomed.get(node)
@@ -81,7 +88,7 @@ def _owner_rows(keys: Keys, link: Link, decisions: Sequence[Decision]) -> list[V
 
 
 def _handle_rows(
-    keys: Keys, node: Node, columns: tuple[str, ...], doomed: Sequence[dict[Node, set[Values]]], decisions: Sequence[Decision]
+    keys: Keys, node: Node, columns: tuple[str, ...], doomed: Sequence[Doomed], decisions: Sequence[Decision]
 ) -> list[Values]:
     """Doomed groups by a unique key; but those that are found below their owners, which all went too."""
     places = keys.places(node, columns)
