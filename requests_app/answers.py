@@ -130,6 +130,9 @@ COUNTED: dict[str, dict[str, Say]] = {
     Right.PORTABILITY: _IN_PACKAGE,
     Right.RECTIFICATION: {
         "changed": lambda n: ngettext("%(count)d record corrected", "%(count)d records corrected", n),
+        "already": lambda n: ngettext(
+            "%(count)d record held the right value already", "%(count)d records held the right value already", n
+        ),
         "kept": lambda n: ngettext(
             "%(count)d record not changed, since a law forbids it", "%(count)d records not changed, since a law forbids it", n
         ),

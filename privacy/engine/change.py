@@ -140,10 +140,11 @@ def _compare_and_set(
     columns = graph.group_columns[node]
     at = columns.index(name) if name in columns else None
     old_values: set[Any] = set()
-    rows = 0
+    rows = already = 0
     for group in values:
         for (current,) in session.rows(_groups(graph, node, [group]), (name,)):
             rows += 1
+            already += current == new
             old_values.add(current)
     report.add(node[1], "rows", rows)
     if "old" in wanted:
@@ -160,7 +161,7 @@ def _compare_and_set(
         )
         report.add(node[1], "changed", changed)
         _move_links(graph, session, node, name, current, new)
-    report.add(node[1], "already", 1 if new in old_values else 0)
+    report.add(node[1], "already", already)
 
 
 def _stamped(graph: Graph, node: Node, name: str, now: datetime) -> dict[str, Assignment]:

@@ -20,6 +20,7 @@ COUNTS: dict[str, str | Promise] = {
     "rows": gettext_lazy("%(rows)s found"),
     "exported": gettext_lazy("%(rows)s in the package"),
     "changed": gettext_lazy("%(rows)s changed"),
+    "already": gettext_lazy("%(rows)s right already"),
     "deleted": gettext_lazy("%(rows)s deleted"),
     "anonymized": gettext_lazy("%(rows)s anonymized"),
     "pinned": gettext_lazy("%(rows)s anonymized, since others' rows point at them"),
