@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from celery import current_app
 from django.db import connection
@@ -191,3 +192,12 @@ def _silent_bells(monkeypatch: pytest.MonkeyPatch) -> None:
 def shop(make_postgres_database: Callable[[], str], transactional_db: None) -> Iterator[Shop]:
     with Shop(make_postgres_database(), make_postgres_database()) as world:
         yield world
+
+
+@pytest.fixture
+def held(shop: Shop) -> Iterator[psycopg.Connection[Any]]:
+    """Sven's tickets are locked by somebody: an erasure gets that far and waits, until this is rolled back."""
+    with psycopg.connect(shop.urls["support"]) as holder:
+        holder.execute("SELECT * FROM ticket WHERE customer = 'K1' FOR UPDATE")
+        yield holder
+        holder.rollback()

@@ -3,7 +3,6 @@
 import signal
 from datetime import timedelta
 
-import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -25,15 +24,6 @@ from tests.failures.worlds import (
 )
 
 
-@pytest.fixture
-def held(shop):
-    """Sven's tickets are locked by somebody: an erasure gets that far and waits. `commit` or `rollback` ends it."""
-    with psycopg.connect(shop.urls["support"]) as holder:
-        holder.execute("SELECT * FROM ticket WHERE customer = 'K1' FOR UPDATE")
-        yield holder
-        holder.rollback()
-
-
 def end_leases():
     """As if the time had passed."""
     StoreRun.objects.filter(lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -45,10 +35,6 @@ def end_sessions_of_claims():
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {mine}")
         assert cursor.fetchall()
-
-
-def is_being_erased(shop):
-    return shop.waits_for_a_lock("support") and StoreRun.objects.filter(state=RunState.RUNNING).exists()
 
 
 def test_two_workers_and_messages_twice(shop, workers):
@@ -77,7 +63,7 @@ def test_a_lease_that_ends_while_its_worker_waits_in_the_store(shop, workers, he
     request = approved("erasure")
     workers.start(), workers.start()
     workers.ring("run_batch")
-    wait_until(lambda: is_being_erased(shop), "the erasure")
+    wait_until(lambda: shop.is_being_erased(), "the erasure")
     end_leases()
     workers.ring("sweep")
     # The other one tries and finds the person locked: it is put off, without an attempt.
@@ -103,7 +89,7 @@ def test_a_worker_cut_off_from_our_database_does_not_commit_what_somebody_else_w
     others = shop.rows(of="K2")
     workers.start(), workers.start()
     workers.ring("run_batch")
-    wait_until(lambda: is_being_erased(shop), "the erasure")
+    wait_until(lambda: shop.is_being_erased(), "the erasure")
     end_sessions_of_claims()
     workers.ring("sweep")
     wait_until(lambda: run(request, "support").attempt == 3, "the other worker's claim")
