@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -74,8 +75,17 @@ def add_identity(
 
 def person_of(customer: Customer) -> Person:
     """The customer as the engine knows people: an opaque reference and the verified identities, in a stable order."""
-    verified = customer.identities.filter(verified_at__isnull=False).order_by("kind", "pk")
-    return Person(ref=customer.public_id, identities=tuple(Identity(row.kind, row.value) for row in verified))
+    return people_of([customer])[customer.pk]
+
+
+def people_of(customers: Iterable[Customer]) -> dict[int, Person]:
+    """The same for many customers in one query, by their ids."""
+    known = {customer.pk: customer.public_id for customer in customers}
+    identities: dict[int, list[Identity]] = {pk: [] for pk in known}
+    verified = CustomerIdentity.objects.filter(customer__in=known, verified_at__isnull=False).order_by("kind", "pk")
+    for row in verified:
+        identities[row.customer_id].append(Identity(row.kind, row.value))
+    return {pk: Person(ref=public_id, identities=tuple(identities[pk])) for pk, public_id in known.items()}
 
 
 def email_of(customer: Customer) -> str:

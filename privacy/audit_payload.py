@@ -48,7 +48,7 @@ def _checked(value: Any, path: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return _refused(path) if looks_personal(str(value)) and value > 10**11 else int(value)
+        return _refused(path) if value > 10**11 and looks_personal(str(value)) else int(value)
     if isinstance(value, str):
         return _checked_text(str(value), path)
     if isinstance(value, Mapping):

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from privacy.datamap.model import Dataset
 from privacy.maps import dataset_of
 from privacy.models import DatasetVersion
 from requests_app.models import LIFT, Right, RightsRequest, RunState, StoreRun
@@ -24,24 +25,39 @@ class StoreAnswer:
     lines: tuple[str, ...]
 
 
-def human_answers(request: RightsRequest) -> list[StoreAnswer]:
+@dataclass(frozen=True)
+class Standing:
+    """How the runs of some cases stand: {case: its runs by store}, and the current data maps of their stores."""
+
+    runs: Mapping[int, Sequence[StoreRun]]
+    maps: Mapping[int, Dataset]
+
+
+def standing_of(requests: Iterable[int]) -> Standing:
+    """What stores answered in these cases, in two queries."""
+    runs: dict[int, list[StoreRun]] = {pk: [] for pk in requests}
+    for run in StoreRun.objects.filter(request__in=runs).select_related("store").defer("plan").order_by("store__key"):
+        runs[run.request_id].append(run)
+    stores = {run.store_id for own in runs.values() for run in own}
+    versions = DatasetVersion.objects.filter(store__in=stores, is_current=True).defer("shape") if stores else ()
+    return Standing(runs, {version.store_id: dataset_of(version) for version in versions})
+
+
+def human_answers(request: RightsRequest, standing: Standing | None = None) -> list[StoreAnswer]:
     """One answer per store in the active language, by name; a store that was not asked has none."""
-    runs = StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store").defer("plan")
-    runs = runs.order_by("store__key")
-    labels = _labels(run.store_id for run in runs)
-    return [StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, labels.get(run.store_id, {})))) for run in runs]
+    standing = standing or standing_of([request.pk])
+    return [
+        StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, _labels(standing.maps.get(run.store_id)))))
+        for run in standing.runs[request.pk]
+        if run.state != RunState.CANCELLED
+    ]
 
 
-def _labels(stores: Iterable[int]) -> dict[int, Labels]:
-    """{store: {collection: its name in the active language}}, as far as the current data maps give one."""
+def _labels(dataset: Dataset | None) -> Labels:
+    """{collection: its name in the active language}, as far as the current data map gives one."""
     language = (get_language() or "sv")[:2]
-    versions = DatasetVersion.objects.filter(store__in=list(stores), is_current=True)
-    return {
-        version.store_id: {
-            name: item.label[language] for name, item in dataset_of(version).collections.items() if language in item.label
-        }
-        for version in versions
-    }
+    collections = dataset.collections.items() if dataset else ()
+    return {name: item.label[language] for name, item in collections if language in item.label}
 
 
 def _lines(run: StoreRun, labels: Labels) -> Iterator[str]:

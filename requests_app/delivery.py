@@ -7,7 +7,7 @@ nothing opens, and of two builds at once the one that began last counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -192,6 +192,12 @@ def _expire_some(now: datetime) -> int:
         packages = list(due.select_for_update(of=("self",), skip_locked=True)[:EXPIRED_AT_ONCE])
         _end(packages, state=State.EXPIRED, action="package.expired", payload={}, now=now)
     return len(packages)
+
+
+def customers_with_packages(customers: Iterable[int]) -> set[int]:
+    """Those of the customers who have a package to take back."""
+    live = Package.objects.filter(request__customer__in=list(customers), state__in=(State.BUILDING, State.READY))
+    return set(live.values_list("request__customer_id", flat=True))
 
 
 def revoke_packages(*, customer: Customer, reason: str, now: datetime) -> int:

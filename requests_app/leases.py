@@ -135,7 +135,7 @@ def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[St
     free = [numbers[number] for number in held]
     if len(free) < len(chosen):
         # Somebody whose lease is over still acts on these people.
-        busy = [run.pk for run in chosen if run not in free]
+        busy = [run.pk for number, run in numbers.items() if number not in set(held)]
         StoreRun.objects.filter(pk__in=busy).update(due_at=now + BUSY_FOR)
         free = [] if chosen[0].right in PACKAGED and not search else free
     if free:

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from requests_app.answers import human_answers
+from requests_app.answers import Standing, human_answers
 from requests_app.errors import NotAllowed
 from requests_app.models import Outcome, Right, RightsRequest
 
@@ -35,12 +35,12 @@ def extension(*, request: RightsRequest, reason: str, due_on: date) -> str:
         return _render("extension", request, reason=reason, due_on=date_format(due_on, "DATE_FORMAT"))
 
 
-def closing(*, request: RightsRequest, outcome: str) -> str:
-    """What was done in every store, and the right to complain."""
+def closing(*, request: RightsRequest, outcome: str, standing: Standing | None = None) -> str:
+    """What was done in every store, and the right to complain; `standing` where it was read for many cases."""
     with override(request.language):
         opening = _opening(request, outcome)
         nothing = outcome == Outcome.NOTHING
-        answers = [] if nothing else human_answers(request)
+        answers = [] if nothing else human_answers(request, standing)
         return _render("closing", request, opening=opening, reason=request.decision_reason or "", answers=answers)
 
 

@@ -11,16 +11,17 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.people import person_of
+from accounts.people import people_of
 from privacy import actions, audit
 from privacy.actions import Finding
 from requests_app import doorbell
 from requests_app.backoff import backoff
 from requests_app.blame import where
+from requests_app.bulk import write_columns
 from requests_app.closing import settle
 from requests_app.leases import claimed, mine, next_search
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
-from requests_app.runs import WITHOUT_ROWS, identities_fingerprint
+from requests_app.runs import WITHOUT_ROWS, identities_fingerprints
 from requests_app.steps import SYSTEM
 
 log = structlog.get_logger(__name__)
@@ -38,9 +39,10 @@ def locate_due(*, clock: Callable[[], datetime] = timezone.now) -> int:
 
 
 def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
-    customers = {run.subject: run.request.customer for run in runs}
-    people = {subject: person_of(customer) for subject, customer in customers.items()}
-    fingerprints = {subject: identities_fingerprint(customer) for subject, customer in customers.items()}
+    subjects = {run.request.customer_id: run.subject for run in runs}
+    known = people_of(run.request.customer for run in runs)
+    people = {subject: known[pk] for pk, subject in subjects.items()}
+    fingerprints = {subjects[pk]: fingerprint for pk, fingerprint in identities_fingerprints(subjects).items()}
     store_keys = sorted({run.store.key for run in runs})
     try:
         found = actions.find(list(people.values()), right=runs[0].right, store_keys=store_keys)
@@ -83,7 +85,7 @@ def _write(
             _apply(run, request, finding, fingerprints[run.subject], now)
             rows = sum(counts.get("rows", 0) for counts in finding.counts.values())
             events.setdefault(request.reference, {})[run.store.key] = {"status": finding.status, "rows": rows}
-        StoreRun.objects.bulk_update(written, _WRITTEN, batch_size=100)
+        write_columns(written, _WRITTEN)
         told = [audit.Entry(reference, "data.located", {"stores": stores}) for reference, stores in sorted(events.items())]
         audit.record_many(told, actor=SYSTEM, now=now)
         settle(requests=cases, now=now)

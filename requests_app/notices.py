@@ -7,7 +7,7 @@ mailbox that is not theirs is announced to the contacts that stand in the stores
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -86,17 +86,25 @@ NOTICES: dict[str, Notice] = {
 
 def tell(*, request: RightsRequest, event: str, now: datetime, occasion: object = "") -> None:
     """Owe the person the notice of `event`; `occasion` tells apart events that may happen more than once in a case."""
-    contacts = _contacts(request)
+    tell_all(requests=[request], event=event, now=now, occasion=occasion)
+
+
+def tell_all(*, requests: Sequence[RightsRequest], event: str, now: datetime, occasion: object = "") -> None:
+    """The same to the people of many cases, in two statements."""
+    contacts = _contacts({request.customer_id for request in requests})
     name = f"{event}:{occasion}" if occasion else event
-    payload = _words(request, event)
-    for contact in contacts:
-        kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
-        key = outbox.key_for(request, name, contact.pk)
-        outbox.enqueue(kind=kind, key=key, to=contact.value, payload=payload, request=request, now=now)
-    if not contacts:
-        task = {"text": f"Tell the person by letter: {event}"}
-        key = outbox.key_for(request, name, "letter")
-        outbox.enqueue(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now)
+    items = []
+    for request in requests:
+        payload = _words(request, event)
+        for contact in contacts[request.customer_id]:
+            kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
+            key = outbox.key_for(request, name, contact.pk)
+            items.append(outbox.item(kind=kind, key=key, to=contact.value, payload=payload, request=request, now=now))
+        if not contacts[request.customer_id]:
+            task = {"text": f"Tell the person by letter: {event}"}
+            key = outbox.key_for(request, name, "letter")
+            items.append(outbox.item(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now))
+    outbox.enqueue_all(items)
 
 
 def announce(*, request: RightsRequest, event: str, contacts: Iterable[tuple[str, str]], now: datetime) -> None:
@@ -132,7 +140,12 @@ def _text(sentence: str) -> str:
     return "\n\n".join(part for part in (sentence, address, closing, settings.INSYN_COMPANY_NAME) if part)
 
 
-def _contacts(request: RightsRequest) -> list[CustomerIdentity]:
-    verified = list(request.customer.identities.filter(verified_at__isnull=False).order_by("pk"))
-    mailboxes = [row for row in verified if row.kind == IdentityKind.EMAIL]
-    return mailboxes or [row for row in verified if row.kind == IdentityKind.PHONE][:1]
+def _contacts(customers: Collection[int]) -> dict[int, list[CustomerIdentity]]:
+    """Where each of the customers is told: all mailboxes that they proved, else a telephone."""
+    verified: dict[int, list[CustomerIdentity]] = {pk: [] for pk in customers}
+    for row in CustomerIdentity.objects.filter(customer__in=customers, verified_at__isnull=False).order_by("pk"):
+        verified[row.customer_id].append(row)
+    return {
+        pk: [row for row in rows if row.kind == IdentityKind.EMAIL] or [row for row in rows if row.kind == IdentityKind.PHONE][:1]
+        for pk, rows in verified.items()
+    }

@@ -6,7 +6,7 @@ tried again, and two workers never take the same one. Tasks for people wait in t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,9 +43,27 @@ def enqueue(
     due_at: datetime | None = None,
 ) -> None:
     """Owe this effect, once per `key`. Payloads: mail and SMS {"subject", "text"}; hook {"url", "body"}; task {"text"}."""
-    item = OutboxItem(kind=kind, key=key, to=to, payload=payload, request=request, created_at=now, due_at=due_at or now)
-    OutboxItem.objects.bulk_create([item], ignore_conflicts=True)
-    if kind in CARRIED:
+    enqueue_all([item(kind=kind, key=key, to=to, payload=payload, request=request, now=now, due_at=due_at)])
+
+
+def item(
+    *,
+    kind: str,
+    key: str,
+    to: str | None,
+    payload: dict[str, Any],
+    now: datetime,
+    request: RightsRequest | None = None,
+    due_at: datetime | None = None,
+) -> OutboxItem:
+    """An effect for `enqueue_all`."""
+    return OutboxItem(kind=kind, key=key, to=to, payload=payload, request=request, created_at=now, due_at=due_at or now)
+
+
+def enqueue_all(items: Sequence[OutboxItem]) -> None:
+    """Owe these effects, each once per `key`."""
+    OutboxItem.objects.bulk_create(items, ignore_conflicts=True)
+    if any(owed.kind in CARRIED for owed in items):
         doorbell.ring(doorbell.DELIVER_OUTBOX)
 
 

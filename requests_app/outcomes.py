@@ -13,6 +13,7 @@ from privacy.actions import RunOutcome
 from privacy.audit_payload import looks_personal
 from privacy.models import Restriction
 from requests_app.backoff import backoff
+from requests_app.bulk import write_columns
 from requests_app.closing import settle
 from requests_app.leases import mine
 from requests_app.lifecycle import transition
@@ -43,7 +44,7 @@ def write_outcomes(runs: Sequence[StoreRun], outcomes: Mapping[int, RunOutcome],
         for run in written:
             _apply(run, outcomes[run.pk], now)
         columns = ["state", "report", "error", "due_at", "lease_until", "retries", "lost", "finished_at"]
-        StoreRun.objects.bulk_update(written, columns, batch_size=100)
+        write_columns(written, columns)
         _keep_restrictions(written, outcomes, references, now)
         told = [
             audit.Entry(references[run.request_id], f"run.{run.state}", _payload(run))

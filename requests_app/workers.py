@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.people import person_of
+from accounts.people import people_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
 from requests_app import delivery, doorbell
@@ -136,11 +136,12 @@ def _remember(runs: Sequence[StoreRun], lease: Lease, clock: Clock, states: Mapp
 
 def _items(runs: Sequence[StoreRun]) -> list[RunItem]:
     kept = kept_by_restrictions(runs)
+    people = people_of(run.request.customer for run in runs)
     return [
         RunItem(
             case=run.request.reference,
             ref=run.subject,
-            identities=person_of(run.request.customer).identities,
+            identities=people[run.request.customer_id].identities,
             plan=run.plan or {},
             options=options_for(run, kept),
         )
@@ -156,7 +157,7 @@ def _only_as_approved(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> S
     changed = [run for run in runs if digests[run.request_id] != run.request.plan_digest]
     if changed:
         _stop(changed, "the plan is not the one that was approved", lease, clock)
-    return [run for run in runs if run not in changed]
+    return [run for run in runs if run not in changed] if changed else runs
 
 
 def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:

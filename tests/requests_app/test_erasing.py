@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from privacy.actions import RunOutcome
 from privacy.models import Restriction, Store
 from requests_app import cases
-from requests_app.models import OutboxItem, RightsRequest, RunState, Source, State, StoreRun
+from requests_app.models import OutboxItem, Package, RightsRequest, RunState, Source, State, StoreRun
 from requests_app.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
@@ -53,6 +53,7 @@ def approve(request, approver, **changes):
 
 def test_one_proposes_and_another_approves_and_all_stores_erase(proposed, approver, clock, engine, revoked):
     assert (proposed.state, proposed.plan_digest) == (State.PROPOSED, cases.plan_digest(proposed))
+    Package.objects.create(request=proposed, file_name="made.age", created_at=NOW, state=Package.State.READY)
     approve(proposed, approver)
     assert proposed.state == State.APPROVED
     assert run_due(clock=clock) == 1
