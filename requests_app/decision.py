@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.models import IdentityKind, Staff
@@ -37,6 +38,9 @@ def approve_request(*, request: RightsRequest, acting_user: Staff, reason: str, 
         _require_all_found(row)
         if row.right == Right.RECTIFICATION and not corrections_by_store(row):
             raise NotAllowed(_("Write down first which fields are corrected, and to what."))
+        replaced = _replaced_contacts(row) if row.right == Right.RECTIFICATION else []
+        # Time for whoever reads at the old address to say that it was not them (R16).
+        takes_effect_at = now + timedelta(hours=settings.INSYN_CONTACT_CHANGE_HOURS) if replaced else now
         move(
             row,
             seen=request.state,
@@ -47,10 +51,10 @@ def approve_request(*, request: RightsRequest, acting_user: Staff, reason: str, 
             decided_at=now,
             decision_reason=reason.strip() or None,
             plan_digest=plan_digest(row),
+            payload={"takes_effect_at": takes_effect_at.isoformat()} if takes_effect_at != now else {},
         )
-        if row.right == Right.RECTIFICATION:
-            notices.announce(request=row, event="replaced", contacts=_replaced_contacts(row), now=now)
-        _carry_out(row, now)
+        notices.announce(request=row, event="replaced", contacts=replaced, now=now, at=takes_effect_at)
+        _carry_out(row, now, due_at=takes_effect_at)
 
 
 def propose_erasure(*, request: RightsRequest, acting_user: Staff, reason: str, now: datetime) -> None:
@@ -143,8 +147,8 @@ def _replaced_contacts(request: RightsRequest) -> list[tuple[str, str]]:
     return [(kinds[item["kind"]], item["old"]) for item in asked if item.get("kind") in kinds and item.get("old")]
 
 
-def _carry_out(request: RightsRequest, now: datetime) -> None:
-    queue_ready(request, now=now)
+def _carry_out(request: RightsRequest, now: datetime, *, due_at: datetime | None = None) -> None:
+    queue_ready(request, now=now, due_at=due_at or now)
     settle(requests=[request.pk], now=now)  # no store holds anything: the answer is ready (R13)
     doorbell.ring(doorbell.BUILD_PACKAGE if request.right in PACKAGED else doorbell.RUN_BATCH)
 

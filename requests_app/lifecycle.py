@@ -36,7 +36,9 @@ TRANSITIONS: dict[str, Transition] = {
     ),
     # decision
     "propose": _from(State.TRIAGE, to=State.PROPOSED, meaning="staff propose an erasure"),
-    "return": _from(State.PROPOSED, State.BLOCKED, to=State.TRIAGE, meaning="staff send it back to be assessed anew"),
+    "return": _from(
+        State.PROPOSED, State.BLOCKED, State.APPROVED, to=State.TRIAGE, meaning="staff send it back to be assessed anew"
+    ),
     "approve": _from(State.TRIAGE, to=State.APPROVED, meaning="staff approve (all rights but erasure)"),
     "approve_erasure": _from(State.PROPOSED, to=State.APPROVED, meaning="a second person approves the erasure"),
     "fulfil": _from(State.RECEIVED, State.TRIAGE, to=State.APPROVED, meaning="an objection to marketing is followed at once"),

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
@@ -73,8 +75,8 @@ NOTICES: dict[str, Notice] = {
     "replaced": Notice(
         gettext_lazy("We change how we reach you: %(reference)s"),
         gettext_lazy(
-            "Somebody asked us to replace this address or number in our records (request %(reference)s), and we are doing so. "
-            "Was it not you? Then contact us at once."
+            "Somebody asked us to replace this address or number in our records (request %(reference)s). We do so on %(day)s. "
+            "Was it not you? Then contact us before that."
         ),
     ),
     outbox.LIFTING: Notice(
@@ -107,9 +109,14 @@ def tell_all(*, requests: Sequence[RightsRequest], event: str, now: datetime, oc
     outbox.enqueue_all(items)
 
 
-def announce(*, request: RightsRequest, event: str, contacts: Iterable[tuple[str, str]], now: datetime) -> None:
-    """Owe the notice of `event` to contacts as the stores spell them, (identity kind, value); what is none is passed over."""
-    payload = _words(request, event)
+def announce(
+    *, request: RightsRequest, event: str, contacts: Iterable[tuple[str, str]], now: datetime, at: datetime | None = None
+) -> None:
+    """Owe the notice of `event` to contacts as the stores spell them, (identity kind, value); what is none is passed over.
+
+    `at`: when it takes effect, if that is not now.
+    """
+    payload = _words(request, event, at or now)
     for kind, value in sorted(_reachable(contacts))[:MOST_ANNOUNCED]:
         key = outbox.key_for(request, event, keyed_hash(value, purpose="announced")[1][:16])
         channel = OutboxItem.Kind.EMAIL if kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
@@ -128,9 +135,11 @@ def _reachable(contacts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return found
 
 
-def _words(request: RightsRequest, event: str) -> dict[str, str]:
+def _words(request: RightsRequest, event: str, at: datetime | None = None) -> dict[str, str]:
     with override(request.language):
         values = {"reference": request.reference}
+        if at is not None:
+            values["day"] = date_format(timezone.localtime(at), "DATETIME_FORMAT")
         return {"subject": NOTICES[event].subject % values, "text": _text(NOTICES[event].text % values)}
 
 

@@ -74,15 +74,15 @@ def look_again_for_new_identities(*, now: datetime, requests: Iterable[int] | No
     return found
 
 
-def queue_ready(request: RightsRequest, *, now: datetime) -> None:
-    """The decision is made: what was found goes to the workers, and stores that hold nothing are done."""
+def queue_ready(request: RightsRequest, *, now: datetime, due_at: datetime) -> None:
+    """The decision is made: what was found goes to the workers at `due_at`, and stores that hold nothing are done."""
     ready = StoreRun.objects.filter(request=request, state=RunState.READY)
     if request.right not in WITHOUT_ROWS:
         done_at_once = Q(finding={})
         if request.right == Right.RECTIFICATION:
             done_at_once |= ~Q(store__key__in=corrections_by_store(request))
         ready.filter(done_at_once).update(state=RunState.DONE, report={}, finished_at=now, due_at=None)
-    ready.update(state=RunState.QUEUED, due_at=now, retries=0, error="")
+    ready.update(state=RunState.QUEUED, due_at=due_at, retries=0, error="")
 
 
 def corrections_by_store(request: RightsRequest) -> dict[str, dict[str, dict[str, Any]]]:

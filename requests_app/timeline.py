@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -45,6 +46,15 @@ def _due(request: RightsRequest, payload: Mapping[str, Any]) -> str:
     return _("You get the answer by %(day)s at the latest.") % {"day": day}
 
 
+def _takes_effect(_request: RightsRequest, payload: Mapping[str, Any]) -> str:
+    if "takes_effect_at" not in payload:
+        return ""
+    when = timezone.localtime(datetime.fromisoformat(payload["takes_effect_at"]))
+    return _("For your safety it takes effect on %(day)s; the address or number that is replaced was told.") % {
+        "day": date_format(when, "DATETIME_FORMAT")
+    }
+
+
 def _letter(request: RightsRequest, _payload: Mapping[str, Any]) -> str:
     return request.answer or ""
 
@@ -75,7 +85,7 @@ TOLD: dict[str, Told] = {
     "deadline.extended": Told("clock", gettext_lazy("We need more time"), lambda request, _payload: extension_letter(request)),
     "request.propose": Told("work", gettext_lazy("A first member of staff agreed; a second one looks at it")),
     "request.return": Told("work", gettext_lazy("We assess your request once more")),
-    "request.approve": Told("work", gettext_lazy("Your request was approved")),
+    "request.approve": Told("work", gettext_lazy("Your request was approved"), _takes_effect),
     "request.approve_erasure": Told("work", gettext_lazy("Your request was approved")),
     "request.fulfil": Told("work", gettext_lazy("Your objection is followed")),
     "request.start": Told("work", gettext_lazy("Your request is being carried out")),

@@ -183,7 +183,7 @@ def return_to_triage(*, request: RightsRequest, acting_user: Staff, reason: str,
     with locked(request) as row:
         require_role(acting_user, "request.return")
         words = require_words(reason, _("Say why the request goes back to assessment."))
-        was_blocked = row.state == State.BLOCKED
+        was_decided = row.state in (State.BLOCKED, State.APPROVED)
         move(
             row,
             seen=request.state,
@@ -197,7 +197,7 @@ def return_to_triage(*, request: RightsRequest, acting_user: Staff, reason: str,
             decision_reason=words,
             plan_digest="",
         )
-        if was_blocked:
+        if was_decided:
             unfinished = StoreRun.objects.filter(request=row).exclude(state__in=(RunState.DONE, RunState.CANCELLED))
             locate_again(unfinished, now=now)
         open_runs(row, now=now)

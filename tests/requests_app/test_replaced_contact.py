@@ -1,0 +1,72 @@
+"""Replacing an address takes effect after the old one was told and had time to object (R16)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from requests_app import cases
+from requests_app.errors import NotAllowed
+from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
+from requests_app.timeline import timeline
+from requests_app.workers import locate_due, run_due
+from tests.factories import NOW, make_request, make_staff, make_store
+
+pytestmark = pytest.mark.django_db
+DELAY = timedelta(hours=72)
+EMAIL = {"field": "crm.customer.email", "kind": "email", "old": "anna@example.com", "new": "anna@work.example"}
+CITY = {"field": "crm.customer.city", "kind": "text", "old": "Lund", "new": "Malmö"}
+
+
+@pytest.fixture(autouse=True)
+def delay(settings: Any) -> None:
+    settings.INSYN_CONTACT_CHANGE_HOURS = 72
+
+
+def approved(*corrections: dict[str, str]) -> RightsRequest:
+    make_store("crm")
+    case = make_request(right="rectification", details={"corrections": list(corrections)}, now=NOW)
+    while locate_due(clock=lambda: NOW):
+        pass
+    case.refresh_from_db()
+    cases.approve_request(request=case, acting_user=make_staff("approver"), reason="", now=NOW)
+    case.refresh_from_db()
+    return case
+
+
+def test_it_waits_and_the_old_address_reads_until_when(engine: Any) -> None:
+    case = approved(EMAIL)
+    assert run_due(clock=lambda: NOW + DELAY - timedelta(seconds=1)) == 0
+    assert not engine.executions
+    (notice,) = OutboxItem.objects.filter(key__contains=":replaced:")
+    assert notice.to == "anna@example.com"
+    assert str((NOW + DELAY).day) in notice.payload["text"]
+    (entry,) = [entry for entry in timeline(case) if "approved" in entry.title]
+    assert "takes effect" in entry.text
+    assert run_due(clock=lambda: NOW + DELAY) == 1
+
+
+def test_other_corrections_are_made_at_once(engine: Any) -> None:
+    case = approved(CITY)
+    assert run_due(clock=lambda: NOW) == 1
+    assert not OutboxItem.objects.filter(key__contains=":replaced:").exists()
+    (entry,) = [entry for entry in timeline(case) if "approved" in entry.title]
+    assert entry.text == ""
+
+
+def test_staff_stop_it_when_the_old_address_objects(engine: Any) -> None:
+    case = approved(EMAIL)
+    cases.return_to_triage(request=case, acting_user=make_staff("agent"), reason="She says it was not her.", now=NOW)
+    case.refresh_from_db()
+    assert case.state == State.TRIAGE
+    assert run_due(clock=lambda: NOW + DELAY) == 0
+    assert StoreRun.objects.get(request=case).state == RunState.LOCATING
+    assert not engine.executions
+
+
+def test_what_has_begun_cannot_be_called_back(engine: Any) -> None:
+    case = approved(EMAIL)
+    stale = RightsRequest.objects.get(pk=case.pk)
+    assert run_due(clock=lambda: NOW + DELAY) == 1
+    with pytest.raises(NotAllowed):
+        cases.return_to_triage(request=stale, acting_user=make_staff("agent"), reason="Too late.", now=NOW + DELAY)
