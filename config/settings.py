@@ -309,6 +309,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "requests_app.tasks.sweep", "schedule": 10, "options": {"expires": 10}},
+    "scan-residue": {"task": "requests_app.tasks.scan_residue", "schedule": 60, "options": {"expires": 60}},
     "deliver-outbox": {"task": "requests_app.tasks.deliver_outbox", "schedule": 5, "options": {"expires": 5}},
     "expire-packages": {
         "task": "requests_app.tasks.expire_packages",

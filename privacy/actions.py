@@ -10,7 +10,8 @@ from privacy.executing import execute
 from privacy.finding import contacts, find, preview_fields
 from privacy.maps import erased_before
 from privacy.packaging import write_package
-from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, StoreUnavailable, UnknownStore
+from privacy.scanning import scan
+from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, Scanned, StoreUnavailable, UnknownStore
 
 __all__ = [
     "Against",
@@ -21,6 +22,7 @@ __all__ = [
     "Person",
     "RunItem",
     "RunOutcome",
+    "Scanned",
     "StoreUnavailable",
     "UnknownStore",
     "collection_of",
@@ -32,5 +34,6 @@ __all__ = [
     "find",
     "look",
     "preview_fields",
+    "scan",
     "write_package",
 ]

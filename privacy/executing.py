@@ -17,7 +17,6 @@ from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
 from privacy.engine.holding import REFERRED, ROOT
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.engine.residue import scan
 from privacy.hooks import HookFailed, post
 from privacy.maps import Maps, open_maps
 from privacy.models import Suppression
@@ -79,14 +78,11 @@ def _erase(
     jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
     today = timezone.localdate(now)
     reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=today, heartbeat=heartbeat, committing=committing)
-    residues = _residues(maps, key, items, heartbeat)
     done = [item for item, report in zip(items, reports, strict=True) if not report.blocked]
     ledger.record_many([(item.case, ledger_entries(maps.graph, key, item)) for item in done], store_key=key, now=now)
     outcomes = dict.fromkeys(stale, outdated)
-    for item, report, residue in zip(items, reports, residues, strict=True):
+    for item, report in zip(items, reports, strict=True):
         body: dict[str, Any] = {"collections": report.collections}
-        if residue:
-            body["residue"] = residue
         if report.blocked:
             outcomes[item.case] = RunOutcome("blocked", body, report.blocked)
             continue
@@ -96,13 +92,6 @@ def _erase(
         else:
             outcomes[item.case] = RunOutcome("done", body)
     return outcomes
-
-
-def _residues(maps: Maps, key: str, items: Sequence[RunItem], heartbeat: Callable[[], None]) -> list[list[dict[str, Any]]]:
-    """Per person, where the identities still stand in the store, in columns that no map knows too (R21)."""
-    with maps.stores[key].read() as session:
-        found = scan(maps.graph, session, key, [_pairs(item) for item in items], heartbeat=heartbeat)
-    return [[{"column": r.column, "rows": r.rows, "mapped": r.mapped} for r in left] for left in found]
 
 
 def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str, str]]:

@@ -57,9 +57,19 @@ class RunOutcome:
     """`blocked` waits for a person (reason says for what); `failed` may be tried again; `done` is true of every row."""
 
     status: str  # "done" | "blocked" | "failed"
-    report: dict[str, Any] = field(default_factory=dict)  # {"collections": {name: counts…}, "residue": […]}
+    report: dict[str, Any] = field(default_factory=dict)  # {"collections": {name: counts…}}
     reason: str = ""
     state: Any = None  # restriction: previous values to keep encrypted
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """One table in which people were looked for after their erasure; `found`: {ref: [{"column", "rows", "mapped"}]}."""
+
+    table: str
+    columns: int
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    error: str = ""  # why it could not be read; then nobody was looked for in it
 
 
 @dataclass(frozen=True)

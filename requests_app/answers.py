@@ -8,13 +8,14 @@ from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.timezone import localdate
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from privacy.datamap.model import Dataset
 from privacy.maps import dataset_of
 from privacy.models import DatasetVersion
-from requests_app.models import LIFT, Right, RightsRequest, RunState, StoreRun
+from requests_app.models import LIFT, ResidueScan, Right, RightsRequest, RunState, StoreRun
 
 Labels = Mapping[str, str]
 
@@ -36,7 +37,7 @@ class Standing:
 def standing_of(requests: Iterable[int]) -> Standing:
     """What stores answered in these cases, in two queries."""
     runs: dict[int, list[StoreRun]] = {pk: [] for pk in requests}
-    for run in StoreRun.objects.filter(request__in=runs).select_related("store").defer("plan").order_by("store__key"):
+    for run in StoreRun.objects.filter(request__in=runs).select_related("store", "scan").defer("plan").order_by("store__key"):
         runs[run.request_id].append(run)
     stores = {run.store_id for own in runs.values() for run in own}
     versions = DatasetVersion.objects.filter(store__in=stores, is_current=True).defer("shape") if stores else ()
@@ -65,6 +66,7 @@ def _lines(run: StoreRun, labels: Labels) -> Iterator[str]:
         yield _("We are looking for your data here.")
     elif run.finding == {}:
         yield _("Nothing about you was found here.")
+        yield from _looked_again(run)
     elif run.state == RunState.DONE:
         yield from _done(run, labels)
     elif run.state == RunState.BLOCKED:
@@ -87,14 +89,35 @@ def _found(finding: Mapping[str, Any], labels: Labels) -> Iterator[str]:
 def _done(run: StoreRun, labels: Labels) -> Iterator[str]:
     collections = (run.report or {}).get("collections", {})
     lines = [line for name, counts in collections.items() for line in _collection(run.right, labels, name, counts)]
-    if left := sum(item["rows"] for item in left_behind(run.report or {})):
-        lines.append(_left_behind(left))
-    yield from lines or [_done_without_details(run.right)]
+    after = list(_looked_again(run))
+    if not lines and not left_behind(run):
+        lines.append(_done_without_details(run.right))
+    yield from (*lines, *after)
 
 
-def left_behind(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _looked_again(run: StoreRun) -> Iterator[str]:
+    """What the look at all texts of the store found, and how far it went (R21)."""
+    if left := sum(item["rows"] for item in left_behind(run)):
+        yield _left_behind(left)
+    if run.scan is not None and run.scan.finished_at is not None:
+        yield _scope(run.scan)
+
+
+def _scope(scan: ResidueScan) -> str:
+    words = ngettext(
+        "On %(day)s we looked for you in all texts of this system: %(columns)s in one table.",
+        "On %(day)s we looked for you in all texts of this system: %(columns)s in %(tables)d tables.",
+        len(scan.tables),
+    )
+    columns = ngettext("%(count)d column", "%(count)d columns", scan.columns) % {"count": scan.columns}
+    assert scan.finished_at is not None
+    day = date_format(localdate(scan.finished_at), "DATE_FORMAT")
+    return words % {"day": day, "columns": columns, "tables": len(scan.tables)}
+
+
+def left_behind(run: StoreRun) -> list[Mapping[str, Any]]:
     """Columns in which an erasure's scan still found the person, but for those whose rows the report says why they stay."""
-    return [item for item in report.get("residue") or () if not explained(report.get("collections", {}), item)]
+    return [item for item in run.residue if not explained((run.report or {}).get("collections", {}), item)]
 
 
 def explained(collections: Mapping[str, Any], item: Mapping[str, Any]) -> bool:

@@ -12,12 +12,12 @@ from django.utils.translation import override
 
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import delivery, letters, notices, outbox
+from requests_app import delivery, doorbell, letters, notices, outbox
 from requests_app.answers import Standing, left_behind, standing_of
 from requests_app.bulk import write_columns
 from requests_app.lifecycle import transition
 from requests_app.models import LIFT, OutboxItem, Outcome, Right, RightsRequest, RunState, State, StoreRun
-from requests_app.runs import found_nothing, goes_later
+from requests_app.runs import found_nothing, goes_later, unscanned_cases
 from requests_app.steps import SYSTEM, move
 
 # Art. 18(1): who contests accuracy (a) or awaits the weighing of an objection (d) loses nothing by an erasure; who asked for
@@ -36,7 +36,10 @@ def settle(*, requests: Iterable[int], now: datetime) -> None:
         done = [case for case in moving if _settle(case, standing.runs[case.pk], now)]
         if done:
             transition(requests=[case.pk for case in done], action="start", actor=SYSTEM, now=now)
-            _complete(done, standing, now)
+            waiting = unscanned_cases(done)
+            if waiting:
+                doorbell.ring(doorbell.SCAN_RESIDUE)
+            _complete([case for case in done if case.pk not in waiting], standing, now)
 
 
 def _settle(request: RightsRequest, runs: Sequence[StoreRun], now: datetime) -> bool:
@@ -93,7 +96,7 @@ def _finish_erasures(requests: Sequence[RightsRequest], standing: Standing, now:
 def _look_at_what_is_left(request: RightsRequest, runs: Sequence[StoreRun], now: datetime) -> None:
     """The letter says that a person looks at what the scan still found: this is that person's task."""
     for run in runs:
-        if run.state == RunState.DONE and (left := left_behind(run.report or {})):
+        if run.state == RunState.DONE and (left := left_behind(run)):
             columns = ", ".join(f"{item['column']} ({item['rows']})" for item in left)
             with override(settings.LANGUAGE_CODE):
                 words = _("The person still stands in these columns of %(store)s: %(columns)s. Erase it there, or map them.")

@@ -47,14 +47,14 @@ def claimed(choose: Choose, *, now: datetime) -> Iterator[list[StoreRun]]:
     held: list[int] = []
     try:
         with transaction.atomic():
-            _one_claim_at_a_time()
+            one_claim_at_a_time()
             chosen = choose(now)
             runs = _take(chosen, held, now) if chosen else []
         yield runs
     finally:
         # A session that broke has lost its locks, and what broke it is being raised.
         with suppress(DatabaseError):
-            _unlock(held)
+            unlock(held)
 
 
 def next_search(now: datetime) -> list[StoreRun]:
@@ -130,8 +130,8 @@ def _oldest(due: QuerySet[StoreRun], *, lost: int) -> list[StoreRun]:
 
 def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[StoreRun]:
     search = chosen[0].located_at is None
-    numbers = {_number(_lock_name(run, search=search)): run for run in chosen}
-    held += _try_lock(sorted(numbers))
+    numbers = {lock_number(_lock_name(run, search=search)): run for run in chosen}
+    held += try_lock(sorted(numbers))
     free = [numbers[number] for number in held]
     if len(free) < len(chosen):
         # Somebody whose lease is over still acts on these people.
@@ -227,7 +227,7 @@ def abandoned(now: datetime) -> list[StoreRun]:
             return True
         # A server that restarted has forgotten all locks while its workers may live: their lease tells.
         locks_tell = search or (run.started_at is not None and run.started_at > server_started_at)
-        return locks_tell and _number(_lock_name(run, search=search)) not in held
+        return locks_tell and lock_number(_lock_name(run, search=search)) not in held
 
     return [run for run in claims if is_gone(run)]
 
@@ -239,23 +239,23 @@ def _lock_name(run: StoreRun, *, search: bool) -> str:
     return f"search:{run.pk}" if search else f"person:{run.store_id}:{run.subject}"
 
 
-def _number(name: str) -> int:
+def lock_number(name: str) -> int:
     return int.from_bytes(blake2b(f"insyn.run\0{name}".encode(), digest_size=8).digest(), signed=True)
 
 
-def _one_claim_at_a_time() -> None:
+def one_claim_at_a_time() -> None:
     """Two claims at once could each take another right of the same person; claims are short, so they queue."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number("claim")])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number("claim")])
 
 
-def _try_lock(numbers: Sequence[int]) -> list[int]:
+def try_lock(numbers: Sequence[int]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT number, pg_try_advisory_lock(number) FROM unnest(%s::bigint[]) AS number", [list(numbers)])
         return [number for number, was_free in cursor.fetchall() if was_free]
 
 
-def _unlock(numbers: Sequence[int]) -> None:
+def unlock(numbers: Sequence[int]) -> None:
     if numbers:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(number) FROM unnest(%s::bigint[]) AS number", [list(numbers)])

@@ -39,8 +39,9 @@ def closing(*, request: RightsRequest, outcome: str, standing: Standing | None =
     """What was done in every store, and the right to complain; `standing` where it was read for many cases."""
     with override(request.language):
         opening = _opening(request, outcome)
-        nothing = outcome == Outcome.NOTHING
-        answers = [] if nothing else human_answers(request, standing)
+        # Of an erasure that found nothing the person is told where else was looked (R21).
+        told = outcome != Outcome.NOTHING or request.right == Right.ERASURE
+        answers = human_answers(request, standing) if told else []
         return _render("closing", request, opening=opening, reason=request.decision_reason or "", answers=answers)
 
 

@@ -167,6 +167,32 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class ResidueScan(models.Model):
+    """One pass over one store for all whose erasure is done: where they still stand (R21). Claimed with a lease, like a run."""
+
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    tables = models.JSONField(default=list)  # read so far: a pass that was cut short goes on after them
+    columns = models.PositiveIntegerField(default=0)
+    unread = models.JSONField(default=list)  # tables that the store did not let us read, and why
+    error = models.CharField(max_length=255, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    retries = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("residue scan")
+        verbose_name_plural = _("residue scans")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["store"], condition=Q(finished_at=None), name="one_residue_scan_per_store"),
+        ]
+
+    def __str__(self) -> str:
+        return f"residue scan {self.pk}"
+
+
 LIFT = "lift"  # a restriction's run turns into this when the restriction is lifted
 
 
@@ -186,6 +212,8 @@ class StoreRun(models.Model):
     located_for = models.CharField(max_length=64, blank=True)  # fingerprint of the identities that were looked for
     choices = models.JSONField(default=dict)  # staff's answers for contested rows, per collection
     report = models.JSONField(null=True)  # what was done: counts per collection, kept with basis and until
+    scan = models.ForeignKey(ResidueScan, null=True, on_delete=models.PROTECT, related_name="runs")  # an erasure's
+    residue = models.JSONField(default=list)  # what that scan found: [{"column", "rows", "mapped"}]
     error = models.CharField(max_length=255, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
@@ -208,6 +236,7 @@ class StoreRun(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["due_at", "id"], condition=Q(state__in=["locating", "queued", "failed"]), name="runs_due"),
             models.Index(fields=["lease_until"], condition=Q(state="running"), name="runs_leased"),
+            models.Index(fields=["store"], condition=Q(right="erasure", state="done", scan=None), name="runs_to_be_scanned"),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from accounts.models import Customer, CustomerIdentity
 from privacy import actions
 from privacy.contested import contested_groups
 from privacy.engine.answers import collection_of
-from privacy.models import Restriction, Store
+from privacy.models import DatasetVersion, Restriction, Store
 from requests_app.models import LIFT, Right, RightsRequest, RunState, State, StoreRun
 
 # The answer to these two is one package over all stores; the others are carried out store by store.
@@ -72,6 +72,23 @@ def look_again_for_new_identities(*, now: datetime, requests: Iterable[int] | No
                 {run.request_id} if locate_again(StoreRun.objects.filter(pk=run.pk, state=RunState.READY), now=now) else set()
             )
     return found
+
+
+def unscanned() -> Q:
+    """Erasures' runs where nobody has looked yet for what is left (R21); a store that is no longer registered is not asked."""
+    registered = Exists(DatasetVersion.objects.filter(store=OuterRef("store"), is_current=True, store__is_active=True))
+    begun = Q(scan__isnull=False, scan__finished_at=None)
+    return Q(begun | (Q(scan=None) & Q(registered)), right=Right.ERASURE, state=RunState.DONE)
+
+
+def unscanned_cases(requests: Iterable[RightsRequest]) -> set[int]:
+    """Those of the erasures that wait for the look at what they left."""
+    erasures = [request.pk for request in requests if request.right == Right.ERASURE]
+    return (
+        set(StoreRun.objects.filter(unscanned(), request__in=erasures).values_list("request_id", flat=True))
+        if erasures
+        else set()
+    )
 
 
 def queue_ready(request: RightsRequest, *, now: datetime, due_at: datetime) -> None:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from requests_app import delivery, doorbell, maintenance, outbox, workers
+from requests_app import delivery, doorbell, maintenance, outbox, scans, workers
 
 
 @shared_task
@@ -16,6 +16,14 @@ def locate() -> None:
 def run_batch() -> None:
     if workers.run_due():
         doorbell.ring_now(doorbell.RUN_BATCH)
+    elif scans.outstanding(timezone.now()):
+        doorbell.ring_now(doorbell.SCAN_RESIDUE)  # it may have waited for the batches before
+
+
+@shared_task(time_limit=24 * 3600)  # one statement on one table may take as long as the table is large
+def scan_residue() -> None:
+    if scans.scan_due():
+        doorbell.ring_now(doorbell.SCAN_RESIDUE)
 
 
 @shared_task

@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts.people import people_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
-from requests_app import delivery, doorbell
+from requests_app import delivery, doorbell, scans
 from requests_app.blame import where
 from requests_app.closing import settle
 from requests_app.leases import (
@@ -80,13 +80,15 @@ def sweep(*, now: datetime) -> list[str]:
         rows.filter(state=RunState.LOCATING).update(due_at=now, lease_until=None)
         settle(requests=cases, now=now)
     look_again_for_new_identities(now=now)
+    scans.settle_forgotten(now=now)
     due = {
         doorbell.LOCATE: locatable(now),
         doorbell.RUN_BATCH: executable(now).exclude(right__in=PACKAGED),
         doorbell.BUILD_PACKAGE: executable(now).filter(right__in=PACKAGED),
         doorbell.DELIVER_OUTBOX: OutboxItem.objects.filter(delivered_at=None, due_at__lte=now).exclude(kind=OutboxItem.Kind.TASK),
     }
-    return [bell for bell, rows in due.items() if rows.exists()]
+    bells = [bell for bell, rows in due.items() if rows.exists()]
+    return [*bells, doorbell.SCAN_RESIDUE] if scans.outstanding(now) else bells
 
 
 # --- one batch in one store -----------------------------------------------------------------------------------------------

@@ -1,21 +1,19 @@
 """Residue: what an erasure left behind in columns that no map knows (R21).
 
-One pass per table over all its text and JSON columns, for the identities of all people at once, as whole words in any case.
+One pass per table over all its text, JSON and array columns, for the identities of all people at once: the database lets through
+what may hold one of them, and every word of that is looked up (`engine.mentions`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import phonenumbers
-
 from privacy.datamap.graph import Graph
-from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity, canonical
+from privacy.engine.mentions import Mentions
 from privacy.stores.base import Session
 
-SEPARATORS = r"[ ()./\-]*"
+TEXTS = ("text", "json", "array")
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,46 @@ class Residue:
     column: str  # collection.column
     rows: int
     mapped: bool
+
+
+def columns_of(graph: Graph, store: str) -> dict[str, tuple[str, ...]]:
+    """{table: columns} that a scan of the store reads: every table that is no view, mapped or not."""
+    found = {}
+    for name, table in sorted(graph.schemas[store].tables.items()):
+        columns = tuple(column.name for column in table.columns.values() if column.family in TEXTS)
+        if columns and table.kind == "table":
+            found[name] = columns
+    return found
+
+
+def scan_table(
+    graph: Graph,
+    session: Session,
+    store: str,
+    table: str,
+    mentions: Mentions,
+    *,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> dict[int, list[Residue]]:
+    """Who still stands in one table, by their places among the people of `mentions`, and in which of its columns."""
+    columns = columns_of(graph, store)[table]
+    types = graph.schemas[store].tables[table].columns
+    is_json = [types[name].family == "json" for name in columns]
+    counts: dict[tuple[int, int], int] = {}
+    for rows in session.may_hold(table, columns, mentions.needles):
+        heartbeat()
+        for row in rows:
+            for place, text in enumerate(row):
+                if isinstance(text, str):
+                    for person in mentions.of(text, is_json=is_json[place]):
+                        counts[person, place] = counts.get((person, place), 0) + 1
+    known = graph.datasets[store].collections
+    mapped = known[table].fields if table in known else {}
+    found: dict[int, list[Residue]] = {}
+    for (person, place), count in sorted(counts.items()):
+        name = columns[place]
+        found.setdefault(person, []).append(Residue(f"{table}.{name}", count, name in mapped))
+    return found
 
 
 def scan(
@@ -33,46 +71,10 @@ def scan(
     *,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> list[list[Residue]]:
-    """Per person (given by their identities) where they still stand in a store, in every table that is no view.
-
-    One pass per table for all; only columns in which somebody was found are read again, person by person.
-    """
-    patterns = [pattern_of(identities) for identities in people]
-    together = "|".join(dict.fromkeys(pattern for pattern in patterns if pattern))
+    """The same for a whole store, per person (given by their identities)."""
+    mentions = Mentions(people)
     out: list[list[Residue]] = [[] for _ in people]
-    known = graph.datasets[store].collections
-    for name, table in sorted(graph.schemas[store].tables.items()):
-        columns = [c.name for c in table.columns.values() if c.family in ("text", "json", "array")]
-        if not columns or table.kind != "table" or not together:
-            continue
-        heartbeat()
-        hit = tuple(session.scan(name, columns, together))
-        for found, pattern in zip(out, patterns, strict=True):
-            rows = session.scan(name, hit, pattern) if hit and pattern else {}
-            mapped = known[name].fields if name in known else {}
-            found += [Residue(f"{name}.{column}", count, column in mapped) for column, count in rows.items()]
+    for table in columns_of(graph, store):
+        for person, found in scan_table(graph, session, store, table, mentions, heartbeat=heartbeat).items():
+            out[person] += found
     return out
-
-
-def pattern_of(identities: Iterable[tuple[str, str]]) -> str:
-    """A regular expression that PostgreSQL, PCRE and Python read alike. Numbers of under four characters are too common."""
-    parts = []
-    for kind, value in identities:
-        try:
-            text = canonical(kind, value)
-        except InvalidIdentity:
-            continue
-        if kind in EMAIL_KINDS:
-            parts.append(rf"(?<![\w.+-]){re.escape(text)}(?![\w-]|[.]\w)")
-        elif kind in PHONE_KINDS:
-            parts.append(_phone(text))
-        elif len(text) >= 4:
-            parts.append(rf"(?<!\w){re.escape(text)}(?!\w)")
-    return "|".join(dict.fromkeys(parts))
-
-
-def _phone(value: str) -> str:
-    number = phonenumbers.parse(value, None)
-    national = SEPARATORS.join(str(number.national_number))
-    abroad = rf"(?:[+]|00){SEPARATORS}{number.country_code}{SEPARATORS}(?:[(]?0[)]?{SEPARATORS})?"
-    return rf"(?<!\d)(?:{abroad}|0{SEPARATORS})?{national}(?!\d)"

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+from privacy.stores.needles import Needles
+
 Values = tuple[Any, ...]
 
 
@@ -141,8 +143,11 @@ class Session(Protocol):
     ) -> list[Values]:
         """Primary keys of rows whose every start lies in its range, at which no row points by `unless`, but those in `spare`."""
 
-    def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
-        """Rows per column whose text matches a regular expression, in one pass over the table."""
+    def may_hold(self, table: str, columns: Sequence[str], needles: Needles) -> Iterator[Sequence[Values]]:
+        """The columns' texts in every row where one of the needles may stand, in one pass over the table.
+
+        In lists, some of them empty, so that who reads can give a sign of life; a superset of the rows that hold one.
+        """
 
     def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
         """At most about `limit` rows from different parts of a table, long texts cut short; cheap however large it is."""

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from privacy.stores.base import Column, Schema, Table, Values
+from privacy.stores.needles import Needles
 
 STATEMENT_SECONDS = 120  # below the workers' lease
 LOCK_SECONDS = 10
@@ -83,9 +84,17 @@ class Dialect:
         """The values list without those that are one value in a column's lenient collation: they would count its rows twice."""
         raise NotImplementedError
 
-    def matches(self, expression: str, column: Column) -> str:
-        """Whether the column's text matches `:pattern`, in any case."""
+    def as_text(self, expression: str, column: Column) -> str:
+        """A text, JSON or array column as characters that patterns can be held against."""
+        return expression
+
+    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+        """Whether one of the needles may stand in one of the texts, at little cost per character; and its parameters."""
         raise NotImplementedError
+
+    def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
+        """Conditions that part a large table `t`, so that no statement on it runs for long; together they leave no row out."""
+        return [""]
 
     def parameter(self, name: str, column: Column) -> str:
         return f":{name}"

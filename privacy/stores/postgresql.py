@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
 from privacy.stores.dialect import LOCK_SECONDS, SHOWN, STATEMENT_SECONDS, Dialect
+from privacy.stores.needles import Needles
 from privacy.stores.spellings import NOT_DIGIT, NOT_E164, NOT_KEPT, NOT_PLAIN, NOT_PLAIN_PHONE, ODD
 
 DRIVER = "postgresql+psycopg"
@@ -208,9 +210,42 @@ class PostgresDialect(Dialect):
             return f"{expression} ~ '{NOT_E164}'"
         return f"{expression} ~ '{NOT_PLAIN}'" + (f" OR {expression} <> lower({expression})" if kind in EMAIL_KINDS else "")
 
-    def matches(self, expression: str, column: Column) -> str:
-        text = expression if column.family == "text" and column.exact else f"{expression}\\:\\:text"
-        return f"{text} ~* :pattern"
+    def as_text(self, expression: str, column: Column) -> str:
+        return f'{expression}\\:\\:text COLLATE "C"'
+
+    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+        parameters: dict[str, Any] = {}
+        conditions: list[str] = []
+        probes = []
+        for number, ((before, after), around) in enumerate(needles.around_at.items()):
+            # One look into a hash table, whatever surrounds the address and however many people are looked for.
+            probes.append(
+                f"lower(substr({{0}}, strpos({{0}}, '@') - {before}, {before + 1 + after})) = ANY (CAST(:a{number} AS text[]))"
+            )
+            parameters[f"a{number}"] = list(around)
+        if probes:
+            conditions.append(f"(strpos({{0}}, '@') > 0 AND ({' OR '.join(probes)} OR {{0}} LIKE '%@%@%'))")
+        if needles.phones:
+            conditions.append("{0} ~ :phones")
+            parameters["phones"] = needles.phone_pattern
+        if needles.words and needles.word_pattern:
+            # A text that is one word is looked up where it stands: a million customer numbers need not travel.
+            parameters |= {"words": needles.word_pattern, "plain": list(needles.plain_words)}
+            alone = "{0} ~ '[^0-9A-Za-z_]' OR lower({0}) = ANY (CAST(:plain AS text[]))"
+            conditions.append(f"({{0}} ~ :words AND ({alone}))")
+        elif needles.words:
+            conditions.append("{0} <> ''")
+        return " OR ".join(condition.format(text) for text in texts for condition in conditions), parameters
+
+    def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
+        connection.execute(sa.text("SET LOCAL jit = off"))  # compiling costs more than it saves on a statement per piece
+        own = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name) if part)
+        blocks = connection.execute(sa.text(_BLOCKS), {"name": own}).scalar() or 0
+        ends = [*range(PIECE_BLOCKS, blocks, PIECE_BLOCKS)]
+        if not ends:
+            return [_FENCE]
+        within = [f"t.ctid >= '({a},0)' AND t.ctid < '({b},0)'" for a, b in pairwise([0, *ends])]
+        return [f" WHERE {part}{_FENCE}" for part in (*within, f"t.ctid >= '({ends[-1]},0)'")]
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
@@ -228,6 +263,13 @@ class PostgresDialect(Dialect):
 
 
 _ONE = ") AS v(k0)"
+PIECE_BLOCKS = 8192  # 64 MB of a table, and what it keeps elsewhere of its long values
+_FENCE = " OFFSET 0"  # so that a JSON value becomes text once, not for every condition
+_BLOCKS = """
+SELECT greatest(max(pg_relation_size(relid)), pg_relation_size(to_regclass(:name))) / current_setting('block_size')\\:\\:int
+FROM pg_partition_tree(to_regclass(:name))
+"""
+
 _PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}
 _AS_TEXT = {"json", "array", "other"}  # compared by their text: not all such types have an equality, or take every value
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from privacy.stores.base import NO_MATCH, Assignment, Column, Count, Expiry, Groups, Pinned, Schema, Values
+from privacy.stores.needles import Needles
 from privacy.stores.spellings import candidates, folds, is_spelling
 from privacy.stores.values import convert, weight
 
@@ -238,14 +239,22 @@ class SqlSession:
         sql += self.dialect.skip_locked if self.writing else ""
         return [tuple(row) for row in self.execute(sql, parameters)]
 
-    def scan(self, table: str, columns: Sequence[str], pattern: str) -> dict[str, int]:
-        counts = []
-        for number, name in enumerate(columns):
-            match = self.dialect.matches(f"t.{self.dialect.name(name)}", self.tables[table].columns[name])
-            counts.append(f"sum(CASE WHEN {match} THEN 1 ELSE 0 END) AS c{number}")
-        sql = f"SELECT {', '.join(counts)} FROM {self.dialect.table(self.tables[table])} t"
-        row = self.execute(sql, {"pattern": pattern}).one()
-        return {name: int(count) for name, count in zip(columns, row, strict=True) if count}
+    def may_hold(self, table: str, columns: Sequence[str], needles: Needles) -> Iterator[Sequence[Values]]:
+        if not needles:
+            return
+        own = self.tables[table]
+        texts = [self.dialect.as_text(f"t.{self.dialect.name(name)}", own.columns[name]) for name in columns]
+        able = [i for i, name in enumerate(columns) if (own.columns[name].length or needles.shortest) >= needles.shortest]
+        if not able:
+            return
+        conditions, parameters = self.dialect.may_hold([f"c{i}" for i in able], needles)
+        selected = ", ".join(f"{texts[i]} AS c{i}" for i in range(len(columns)))
+        wanted = ", ".join(f"c{i}" for i in range(len(columns)))
+        for piece in self.dialect.pieces(self.connection, own):
+            sql = f"SELECT {wanted} FROM (SELECT {selected} FROM {self.dialect.table(own)} t{piece}) s WHERE {conditions}"
+            for fetched in self.fetches(sql, parameters):
+                yield [tuple(row) for row in fetched]
+            yield []
 
     def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
         selected = []

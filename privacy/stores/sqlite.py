@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
 from privacy.stores.dialect import LOCK_SECONDS, Dialect, dump
+from privacy.stores.needles import Needles
 from privacy.stores.spellings import folds
 
 DRIVER = "sqlite"
@@ -132,8 +133,14 @@ class SqliteDialect(Dialect):
     def odd(self, expression: str, kind: str) -> str:
         return f"insyn_odd({_literal(kind)}, {expression})"
 
-    def matches(self, expression: str, column: Column) -> str:
-        return f"insyn_match(:pattern, {expression})"
+    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+        conditions = ["instr({0}, '@') > 0"] if needles.emails else []
+        with_digit = all(re.search("[0-9]", word) for word in needles.words)
+        if needles.phones or (needles.words and with_digit):
+            conditions.append("{0} GLOB '*[0-9]*'")
+        if not with_digit:
+            conditions.append("{0} <> ''")
+        return " OR ".join(condition.format(text) for text in texts for condition in conditions), {}
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
@@ -157,7 +164,6 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.create_function("insyn_fold", 2, _fold, deterministic=True)
     connection.create_function("insyn_odd", 2, _odd, deterministic=True)
     connection.create_function("insyn_bytes", 1, _bytes, deterministic=True)
-    connection.create_function("insyn_match", 2, _match, deterministic=True)
 
 
 def _fold(kind: str, value: Any) -> str | None:
@@ -169,10 +175,6 @@ def _fold(kind: str, value: Any) -> str | None:
 
 def _bytes(hexadecimal: str | None) -> bytes | None:
     return None if hexadecimal is None else bytes.fromhex(hexadecimal)
-
-
-def _match(pattern: str, value: Any) -> int:
-    return int(isinstance(value, str) and re.search(pattern, value, re.IGNORECASE) is not None)
 
 
 def _odd(kind: str, value: Any) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.utils.safestring import SafeString
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
 from requests_app.desk.contested_form import choice_in_words
@@ -55,6 +56,7 @@ class StorePart:
     state: SafeString
     collections: list[Collection]
     residue: list[str]
+    scan: list[str]
     restart: bool
 
 
@@ -72,7 +74,8 @@ def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
         run=run,
         state=badge(RUN_TONES.get(RunState(run.state), "neutral"), str(run.get_state_display())),
         collections=[_collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing) for name in names],
-        residue=[_residue(item) for item in (run.report or {}).get("residue") or []],
+        residue=[_residue(item) for item in run.residue],
+        scan=list(_scan(run)) if erasing and run.state == RunState.DONE else [],
         restart=restart,
     )
 
@@ -138,6 +141,23 @@ def _done(right: str, done: Mapping[str, Any]) -> list[str]:
     if isinstance(kept, int):  # a correction counts them, an erasure says why and until when
         return [*lines, _("%(rows)s not changed: a law keeps them as they are") % {"rows": rows_in_words(kept)}]
     return lines + [_kept(item) for item in kept]
+
+
+def _scan(run: StoreRun) -> Iterator[str]:
+    """How far the look for what is left has come, or that it is outstanding and why (R21)."""
+    scan = run.scan
+    if scan is None or scan.finished_at is None:
+        yield _("The look for what is left in this store is outstanding.")
+    else:
+        yield _("Looked for what is left on %(day)s; columns read: %(columns)d, tables: %(tables)d.") % {
+            "day": day(localdate(scan.finished_at)),
+            "columns": scan.columns,
+            "tables": len(scan.tables),
+        }
+    if scan is not None and scan.error:
+        yield scan.error
+    for table, error in scan.unread if scan is not None else ():
+        yield _("%(table)s could not be read: %(error)s") % {"table": table, "error": error}
 
 
 def _residue(item: Mapping[str, Any]) -> str:

@@ -34,7 +34,9 @@ class Standing:
     def runs(self) -> list[StoreRun]:
         """Without plans (encrypted link values) and without the stores' addresses: nobody reads those here."""
         return list(
-            self.request.runs.select_related("store").defer("plan", "store__url", "store__read_url").order_by("store__key")
+            self.request.runs.select_related("store", "scan")
+            .defer("plan", "store__url", "store__read_url")
+            .order_by("store__key")
         )
 
     @cached_property

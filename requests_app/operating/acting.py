@@ -11,14 +11,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from privacy import actions, audit
-from privacy.actions import Identity, Person, RunItem, RunOutcome
+from privacy.actions import Identity, Person, RunItem, RunOutcome, Scanned
 from privacy.crypto import keyed_hash
 from privacy.engine.identity import canonical
 from privacy.finding import find as find_people
 from privacy.maps import open_maps
 from privacy.models import OperatorRun, Store
 from privacy.stores.base import StoreError
-from requests_app.operating.answers import Answer, look, merge
+from requests_app.operating.answers import Answer, look, merge, tell_residue
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 
@@ -32,6 +32,29 @@ def carry_out_now(asked: Asked, people: Sequence[Person], answers: list[Answer],
     for store in (key for key in reversed(open_maps(only=()).graph.suppliers_first) if key in by_store):
         progress(f"{store} …")
         _one_store(asked, store, by_store[store], answers)
+    if asked.action == "erase":
+        _look_for_residue(asked, people, answers, progress)
+
+
+def _look_for_residue(asked: Asked, people: Sequence[Person], answers: list[Answer], progress: Say) -> None:
+    """One pass over each table of every store for all the people, also where they had no rows (R21)."""
+    for store in sorted(open_maps(only=()).versions):
+        if asked.stores and store not in asked.stores:
+            continue
+        progress(f"{store}: looking for what is left …")
+        tables: list[Scanned] = []
+        try:
+            tables += actions.scan(store_key=store, people=people)
+        except actions.StoreUnavailable as error:
+            for answer in answers:
+                answer.left.append(f"{store}: the look for what is left is outstanding: {error}")
+            continue
+        read = [table for table in tables if not table.error]
+        scope = {"at": timezone.now().isoformat(), "tables": len(read), "columns": sum(table.columns for table in read)}
+        for person, answer in zip(people, answers, strict=True):
+            answer.scanned[store] = scope
+            answer.left += [f"{store}.{table.table} could not be read: {table.error}" for table in tables if table.error]
+            tell_residue(answer, store, [item for table in read for item in table.found.get(person.ref, ())])
 
 
 def _pending(asked: Asked, people: Sequence[Person]) -> list[tuple[int, OperatorRun]]:

@@ -19,9 +19,12 @@ class Answer:
     found: bool = False
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    scanned: dict[str, dict[str, Any]] = field(default_factory=dict)  # how far an erasure looked for what it left (R21)
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {"found": self.found, "stores": self.stores}
+        if self.scanned:
+            out["scanned"] = self.scanned
         if self.left or not self.found:
             out["left"] = self.left or ["nothing found under these identities"]
         return out
@@ -100,8 +103,12 @@ def merge(answer: Answer, store: str, report: Mapping[str, Any], outcome: RunOut
         answer.found |= bool(counts.get("rows"))
     if outcome is not None and outcome.status != "done":
         answer.left.append(f"{store}: {outcome.reason}")
-    if outcome is not None and (residue := outcome.report.get("residue")):
-        shown["residue"] = residue
-        unexplained = [item["column"] for item in residue if not explained(shown, item)]
-        if unexplained:
-            answer.left.append(f"{store}: the identities still stand in {', '.join(unexplained)}")
+
+
+def tell_residue(answer: Answer, store: str, residue: Sequence[Mapping[str, Any]]) -> None:
+    if not residue:
+        return
+    shown = answer.stores.setdefault(store, {})
+    shown["residue"] = list(residue)
+    if unexplained := [item["column"] for item in residue if not explained(shown, item)]:
+        answer.left.append(f"{store}: the identities still stand in {', '.join(unexplained)}")

@@ -13,7 +13,8 @@ from accounts.people import person_of
 from privacy import audit
 from privacy.actions import Person
 from privacy.engine.identity import canonical
-from requests_app import delivery, workers
+from requests_app import delivery, scans, workers
+from requests_app.answers import left_behind
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
 from requests_app.operating.exporting import written
@@ -52,6 +53,9 @@ def carry_out(
         due = StoreRun.objects.filter(request=request, state__in=(RunState.QUEUED, RunState.FAILED), due_at__lte=timezone.now())
         if not due.exists() or not (workers.build_due() if package else workers.run_due()):
             break
+    for _ in range(ROUNDS):
+        if not scans.waits(request) or not scans.scan_due():
+            break
     request.refresh_from_db()
     answer = _answer(request)
     if package and out is not None and not answer["left"]:
@@ -79,7 +83,8 @@ def _spelled(person: Person) -> set[tuple[str, str]]:
 def _answer(request: RightsRequest) -> dict[str, Any]:
     stores: dict[str, Any] = {}
     left: list[str] = []
-    runs = StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store")
+    scanned: dict[str, Any] = {}
+    runs = StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store", "scan")
     for run in runs:
         if run.state != RunState.DONE:
             left.append(f"{run.store.key}: {run.error or run.get_state_display()}")
@@ -89,10 +94,20 @@ def _answer(request: RightsRequest) -> dict[str, Any]:
             finding = {name: {k: c.get(k, 0) for k in ("rows", "contested", "others")} for name, c in (run.finding or {}).items()}
             report = (run.report or {}).get("collections", {})
             stores[run.store.key] = {name: {**finding.get(name, {}), **report.get(name, {})} for name in {*finding, *report}}
+        if run.residue:
+            stores[run.store.key]["residue"] = run.residue
+        left += [f"{run.store.key}: the identities still stand in {item['column']}" for item in left_behind(run)]
+        if run.right == Right.ERASURE and run.state == RunState.DONE:
+            if run.scan is None or run.scan.finished_at is None:
+                why = f": {run.scan.error}" if run.scan is not None and run.scan.error else ""
+                left.append(f"{run.store.key}: the look for what is left is outstanding{why}")
+            else:
+                at = run.scan.finished_at.isoformat()
+                scanned[run.store.key] = {"at": at, "tables": len(run.scan.tables), "columns": run.scan.columns}
     found = any(
         counts.get("rows") for collections in stores.values() for counts in collections.values() if isinstance(counts, dict)
     )
-    return {"found": found, "stores": stores, "left": left}
+    return {"found": found, "stores": stores, "left": left} | ({"scanned": scanned} if scanned else {})
 
 
 def _fetch(request: RightsRequest, out: Path, recipient: str | None, actor: str, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from privacy import actions
-from privacy.actions import Finding, Person, RunItem, RunOutcome
+from privacy.actions import Finding, Person, RunItem, RunOutcome, Scanned
 from requests_app import doorbell
 from tests.factories import NOW
 from tests.mailbox import Mailbox
@@ -46,6 +46,9 @@ class FakeEngine:
         self.finds: list[dict[str, Any]] = []
         self.executions: list[dict[str, Any]] = []
         self.beats = 0
+        self.residue: dict[str, list[dict[str, Any]]] = {}  # what everybody's look for what is left finds, per store
+        self.on_scan: Callable[[str], Exception | None] = lambda store_key: None
+        self.scans: list[dict[str, Any]] = []
 
     def find(
         self, people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None
@@ -93,12 +96,32 @@ class FakeEngine:
         with committing():
             return answers
 
+    def scan(
+        self,
+        *,
+        store_key: str,
+        people: Sequence[Person],
+        heartbeat: Callable[[], None] = lambda: None,
+        done: Collection[str] = (),
+    ) -> Iterator[Scanned]:
+        self.scans.append({"store": store_key, "people": len(people), "done": sorted(done)})
+        for table in ("customer", "ticket"):
+            if table in done:
+                continue
+            for _ in range(self.beats):
+                heartbeat()
+            if error := self.on_scan(store_key):
+                raise error
+            items = [item for item in self.residue.get(store_key, ()) if item["column"].startswith(f"{table}.")]
+            yield Scanned(table, 3, {person.ref: items for person in people if items})
+
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(actions, "find", fake.find)
     monkeypatch.setattr(actions, "execute", fake.execute)
+    monkeypatch.setattr(actions, "scan", fake.scan)
     return fake
 
 

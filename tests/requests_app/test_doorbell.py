@@ -4,7 +4,7 @@ import pytest
 from celery import current_app
 from django.db import transaction
 
-from requests_app import doorbell, tasks, workers
+from requests_app import doorbell, scans, tasks, workers
 
 RING_NOW = doorbell.ring_now  # before the fixture of this folder replaces it
 
@@ -22,7 +22,7 @@ def test_a_message_names_a_task_and_nothing_else(monkeypatch):
 
 
 def test_every_bell_is_a_task():
-    for bell in (doorbell.LOCATE, doorbell.RUN_BATCH, doorbell.BUILD_PACKAGE, doorbell.DELIVER_OUTBOX):
+    for bell in (doorbell.LOCATE, doorbell.RUN_BATCH, doorbell.BUILD_PACKAGE, doorbell.DELIVER_OUTBOX, doorbell.SCAN_RESIDUE):
         assert getattr(tasks, bell).name == f"requests_app.tasks.{bell}"
 
 
@@ -54,9 +54,17 @@ def test_it_rings_after_the_commit_and_not_after_a_rollback(bells):
 def test_a_task_rings_again_while_there_was_work(monkeypatch, bells):
     left = [2, 1, 0]
     monkeypatch.setattr(workers, "run_due", lambda: left.pop(0))
+    monkeypatch.setattr(scans, "outstanding", lambda now: False)
     for _ in range(3):
         tasks.run_batch()
     assert bells == ["run_batch", "run_batch"]
+
+
+def test_when_all_is_erased_the_bell_rings_for_who_waits_to_be_looked_for(monkeypatch, bells):
+    monkeypatch.setattr(workers, "run_due", lambda: 0)
+    monkeypatch.setattr(scans, "outstanding", lambda now: True)
+    tasks.run_batch()
+    assert bells == ["scan_residue"]
 
 
 def test_the_sweep_rings_for_what_is_due(monkeypatch, bells):

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from privacy import audit
 from requests_app import cases, leases, outbox
-from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
+from requests_app.models import OutboxItem, ResidueScan, RightsRequest, RunState, State, StoreRun
+from requests_app.scans import scan_due
 from requests_app.workers import locate_due, run_due, sweep
 from tests.factories import make_customer, make_request, make_staff, make_store
 
@@ -60,6 +61,27 @@ def test_two_workers_claim_disjoint_runs(queued, engine, monkeypatch):
     assert set(RightsRequest.objects.values_list("state", flat=True)) == {State.RESTRICTED}
     for request in queued:
         assert audit.events(request.reference).filter(action="run.done").count() == 1
+
+
+def test_a_store_is_looked_at_by_one_worker_at_a_time(engine):
+    store = make_store("crm")
+    make_store("billing")
+    reading, most = [], []
+
+    def look(store_key):
+        reading.append(store_key)
+        most.append(reading.count(store_key))
+        time.sleep(0.05)
+        reading.remove(store_key)
+
+    engine.on_scan = look
+    for request in [make_request(right="access") for _ in range(3)]:
+        RightsRequest.objects.filter(pk=request.pk).update(right="erasure", state=State.RUNNING, source="operator")
+    StoreRun.objects.update(right="erasure", state=RunState.DONE, finished_at=timezone.now())
+    assert sum(at_once(scan_due, scan_due, scan_due, scan_due)) == 2
+    assert set(most) == {1}
+    assert ResidueScan.objects.filter(store=store).count() == 1
+    assert set(RightsRequest.objects.values_list("state", flat=True)) == {State.COMPLETED}
 
 
 def test_two_rights_of_one_person_are_not_claimed_at_once(engine):
@@ -187,13 +209,13 @@ def test_a_worker_whose_session_ended_is_replaced_at_once(engine, settings):
     def claim_and_vanish():
         claim = leases.claimed(leases.next_batch, now=timezone.now())
         assert len(claim.__enter__()) == 1
-        leases._unlock = lambda numbers: None  # killed: nothing is tidied up
+        leases.unlock = lambda numbers: None  # killed: nothing is tidied up
 
-    unlock = leases._unlock
+    unlock = leases.unlock
     try:
         in_thread(claim_and_vanish)
     finally:
-        leases._unlock = unlock
+        leases.unlock = unlock
     assert StoreRun.objects.get().state == RunState.RUNNING
     assert sweep(now=timezone.now()) == ["run_batch", "deliver_outbox"]
     assert run_due() == 1

@@ -130,7 +130,7 @@ def residue(column, rows, *, mapped=False):
 
 def test_what_an_erasure_left_behind_is_said_plainly():
     columns = report(deleted=2)
-    columns["report"]["residue"] = [residue("ticket.body", 2), residue("log.line", 1)]
+    columns["residue"] = [residue("ticket.body", 2), residue("log.line", 1)]
     (store,) = answer(**columns)
     assert store.lines[-1] == (
         "Your e-mail address, phone number or customer number still stands in 3 places here. A person here looks at it."
@@ -139,14 +139,14 @@ def test_what_an_erasure_left_behind_is_said_plainly():
 
 
 def test_nothing_left_is_not_said_of_a_store_where_something_is():
-    (store,) = answer(**report() | {"report": {"collections": {}, "residue": [residue("ticket.body", 1)]}})
+    (store,) = answer(**report() | {"report": {"collections": {}}, "residue": [residue("ticket.body", 1)]})
     assert len(store.lines) == 1
     assert "still stands in 1 place here" in store.lines[0]
 
 
 def test_what_a_law_keeps_is_not_said_to_be_left_behind():
     columns = report(kept=[{"rows": 1, "basis": "a law", "until": None}])
-    columns["report"]["residue"] = [residue("invoice_line.email", 1, mapped=True)]
+    columns["residue"] = [residue("invoice_line.email", 1, mapped=True)]
     (store,) = answer(**columns)
     assert not any("still stands" in line for line in store.lines)
 

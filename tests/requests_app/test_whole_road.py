@@ -16,6 +16,7 @@ from privacy import maps
 from privacy.models import Restriction, Suppression
 from requests_app import cases, delivery, outbox
 from requests_app.models import Outcome, RightsRequest, State
+from requests_app.scans import scan_due
 from requests_app.workers import build_due, locate_due, run_due
 from tests.factories import make_customer, make_request, make_staff
 
@@ -138,7 +139,7 @@ def approver():
 
 
 def work():
-    while locate_due() or run_due() or build_due():
+    while locate_due() or run_due() or build_due() or scan_due():
         pass
 
 
@@ -220,6 +221,12 @@ def test_erasure_takes_two_people_and_keeps_what_the_law_keeps(stores, sven, app
     assert stores.crm("SELECT count(*) FROM customer WHERE email = 'sven@example.se' OR name = 'Sven'") == [(0,)]
     assert stores.crm("SELECT name, city FROM customer WHERE number = 'K2'") == [("Lisa", "Lund")]
     assert "bokföringslagen 7 kap. 2 §" in request.answer
+    for run in request.runs.all():  # every text column of both stores was looked at, and the kept row's number stands there
+        assert run.scan.finished_at is not None
+    assert {run.store.key: (run.scan.tables, run.scan.columns) for run in request.runs.all()} == {
+        "activity": (["login"], 3),
+        "crm": (["customer", "invoice"], 5),
+    }
     with pytest.raises(cases.NotAllowed, match="withdrawn"):
         delivery.stream_package(request=access, customer=sven, now=timezone.now())
 

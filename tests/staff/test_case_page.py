@@ -9,7 +9,8 @@ from django.utils import timezone
 from privacy import audit
 from privacy.models import AuditEvent
 from requests_app import cases
-from requests_app.models import Package, RightsRequest, RunState, StoreRun
+from requests_app.models import Package, ResidueScan, RightsRequest, RunState, StoreRun
+from tests.factories import NOW
 from tests.staff.conftest import CANARY, CONTESTED, FOUND, fresh, make_case
 
 pytestmark = pytest.mark.django_db
@@ -91,16 +92,37 @@ def test_what_was_done_is_shown_with_what_was_left_behind(desk):
             "customer": {"rows": 1, "deleted": 1},
             "invoice": {"anonymized": 1, "kept": [{"rows": 2, "basis": "BFL", "until": None}]},
         },
-        "residue": [{"column": "ticket.body", "rows": 2, "mapped": False}],
     }
-    StoreRun.objects.filter(pk=case.runs.first().pk).update(state=RunState.DONE, report=report)
+    run = case.runs.first()
+    scan = ResidueScan.objects.create(
+        store=run.store,
+        tables=["customer", "ticket"],
+        columns=7,
+        unread=[["secret", "a right is lacking"]],
+        due_at=NOW,
+        finished_at=NOW,
+    )
+    residue = [{"column": "ticket.body", "rows": 2, "mapped": False}]
+    StoreRun.objects.filter(pk=run.pk).update(state=RunState.DONE, report=report, scan=scan, residue=residue)
     page = page_of(desk, "olof", case)
     for words in (
         "1 row deleted",
         "keep 2 rows until a date that is not known yet: BFL",
         "2 rows in ticket.body still name the person",
+        "columns read: 7, tables: 2",
+        "secret could not be read: a right is lacking",
     ):
         assert words in page
+
+
+def test_a_look_for_what_is_left_that_is_outstanding_is_named(desk):
+    case = make_case("erasure")
+    run = case.runs.first()
+    scan = ResidueScan.objects.create(store=run.store, due_at=NOW, error="crm cannot be reached")
+    StoreRun.objects.filter(pk=run.pk).update(state=RunState.DONE, report={"collections": {}}, scan=scan)
+    page = page_of(desk, "olof", case)
+    assert "The look for what is left in this store is outstanding." in page
+    assert "crm cannot be reached" in page
 
 
 @pytest.mark.parametrize(

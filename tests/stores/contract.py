@@ -14,8 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from privacy.engine.mentions import Mentions
 from privacy.stores.base import Assignment, Groups, StoreError, StoreRefused
+from privacy.stores.needles import Needles
+from tests.engine import mentioning
 from tests.stores.sites import Given, Refers, Site
 
 PERSON = Given("person", {"id": "int", "email": "text", "phone": "text", "code": "text"}, key=("id",))
@@ -52,6 +57,21 @@ VALUES: dict[str, list[Any]] = {
     "uid": [UUID("12345678-1234-5678-1234-567812345678"), UUID(int=0)],
     "raw": [b"", b"\x00\xff\x10", b"abc"],
 }
+
+
+# A site for one test serves all its examples, and every kind of store inherits the test: both are meant.
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+NEEDLES = Needles(
+    emails=("anna@example.com", "o'brien@example.com", "åsa@example.com", "a@b.se"),
+    phones=("+46701234567", "+468123456"),
+    words=("k-10042", "10043", "åkesson"),
+)
+HOLDING = [
+    *("anna@example.com", "Mail ANNA@example.com now", "first@one.se, then <anna@example.com>", "x\nanna@example.com."),
+    *("O'Brien@example.com", "ÅSA@example.com", "A@B.SE", "(a@b.se)"),
+    *("070-123 45 67", "call +46 (0)70 123 45 67!", "0046701234567", "070/1234567", "08-12 34 56"),
+    *("k-10042", "Nr K-10042.", "10043", "x 10043\n", "Åkesson", "åkesson,10043"),
+]
 
 
 SPELLINGS = {
@@ -468,17 +488,31 @@ class StoreContract:
             act()
         assert len(people.all("orders", ("id",))) == 5
 
-    # -- scan ---------------------------------------------------------------------------------------------------------
+    # -- residue ------------------------------------------------------------------------------------------------------
 
-    def test_a_scan_counts_the_rows_that_hold_a_pattern_in_any_case(self, people: Site) -> None:
-        people.put(
-            "orders", ("id", "note"), [(10, "Mail ANNA@example.com now"), (11, "xanna@example.com"), (12, "anna@example.com, x")]
-        )
-        with people.open().read() as session:
-            pattern = r"(?<![\w.+-])anna@example\.com(?![\w-]|[.]\w)"
-            assert session.scan("orders", ["note"], pattern) == {"note": 2}
-            assert session.scan("person", ["email", "phone", "code"], pattern) == {"email": 1}
-            assert session.scan("person", ["email", "phone"], "nobody") == {}
+    def test_rows_that_may_hold_a_needle_are_let_through_whatever_surrounds_it(self, people: Site) -> None:
+        people.put("orders", ("id", "note"), [(10 + number, text) for number, text in enumerate(HOLDING)])
+        let_through = self._let_through(people, "orders", ["note"], NEEDLES)
+        assert {(text,) for text in HOLDING} <= let_through
+
+    def test_nothing_is_let_through_where_nothing_is_looked_for(self, people: Site) -> None:
+        assert self._let_through(people, "person", ["email", "phone", "code"], Needles()) == set()
+        assert self._let_through(people, "person", ["phone"], Needles(("nobody@nowhere.example",))) == set()
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=SHARED)
+    @given(texts=st.lists(mentioning.texts(), min_size=1, max_size=12), people_of_it=mentioning.people())
+    def test_no_text_that_mentions_somebody_is_kept_back(
+        self, people: Site, texts: list[str], people_of_it: list[list[tuple[str, str]]]
+    ) -> None:
+        mentions = Mentions(people_of_it)
+        people.empty("orders")
+        people.put("orders", ("id", "note"), list(enumerate(texts)))
+        expected = {(text,) for text in texts if mentions.of(text)}
+        assert expected <= self._let_through(people, "orders", ["note"], mentions.needles)
+
+    def _let_through(self, site: Site, table: str, columns: list[str], needles: Needles) -> set[tuple[Any, ...]]:
+        with site.open().read() as session:
+            return {row for rows in session.may_hold(table, columns, needles) for row in rows}
 
     # -- errors -------------------------------------------------------------------------------------------------------
 

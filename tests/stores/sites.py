@@ -48,6 +48,8 @@ class Site(Protocol):
 
     def put(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None: ...
 
+    def empty(self, table: str) -> None: ...
+
     def all(self, table: str, columns: Sequence[str]) -> list[Row]: ...
 
     def open(self) -> Store: ...
@@ -110,6 +112,9 @@ class SqlSite:
         with self.connection() as connection, closing(connection.cursor()) as cursor:
             cursor.executemany(f"INSERT INTO {names} VALUES ({marks})", [tuple(map(self.stored, row)) for row in rows])
             connection.commit()
+
+    def empty(self, table: str) -> None:
+        self.run(f"DELETE FROM {self.q(table)}")
 
     def stored(self, value: Any) -> Any:
         """A value as this driver takes it."""
