@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from privacy import ledger
+from privacy import ledger, returning
 from privacy.crypto import keyed_hash
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
@@ -79,6 +79,8 @@ def _erase(
     today = timezone.localdate(now)
     reports = erasing.erase(maps.graph, maps.stores[key], jobs, today=today, heartbeat=heartbeat, committing=committing)
     done = [item for item, report in zip(items, reports, strict=True) if not report.blocked]
+    staying = [(item.case, item.ref, version, report) for item, report in zip(items, reports, strict=True) if not report.blocked]
+    returning.keep(store_key=key, reports=staying, now=now)
     ledger.record_many([(item.case, ledger_entries(maps.graph, key, item)) for item in done], store_key=key, now=now)
     outcomes = dict.fromkeys(stale, outdated)
     for item, report in zip(items, reports, strict=True):

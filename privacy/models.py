@@ -235,3 +235,36 @@ class OperatorRun(models.Model):
 
     def __str__(self) -> str:
         return f"operator run {self.pk}"
+
+
+class Remnant(models.Model):
+    """What one erasure left in one store for a while: kept by law until a day, or shared until its last owner goes (R11, R20)."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting for its time")
+        STOPPED = "stopped", _("stopped, waiting for staff")
+        GONE = "gone", _("gone")
+
+    case = models.CharField(max_length=32)
+    subject = models.CharField(max_length=64)  # opaque person reference
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    plan = EncryptedJSONField(null=True)  # the rows that stayed, without what was erased of them; dropped when they are gone
+    map_version = models.PositiveIntegerField()  # under whose rules `due_on` was reckoned
+    counts = models.JSONField(default=dict)  # {collection: {"kept", "pinned", "shared", "undated", "until"}}, no values
+    due_on = models.DateField(null=True)  # the first day on which something may go; null: no date says so
+    shared = models.PositiveIntegerField(default=0)  # rows that wait for their last owner
+    undated = models.PositiveIntegerField(default=0)  # rows whose rule has no start to reckon from
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    note = models.CharField(max_length=255, blank=True)
+    kept_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("kept rows")
+        verbose_name_plural = _("kept rows")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["case", "store"], name="remnant_once_per_case_and_store")]
+        indexes: ClassVar = [models.Index(fields=["due_on"], condition=models.Q(closed_at=None), name="remnants_open")]
+
+    def __str__(self) -> str:
+        return f"kept rows {self.pk}"

@@ -3,12 +3,13 @@
 from celery import shared_task
 from django.utils import timezone
 
-from privacy import proof, retention
+from privacy import proof, retention, returning
 
 
 @shared_task
 def purge() -> None:
     retention.run(now=timezone.now())
+    returning.run(now=timezone.now())
 
 
 @shared_task

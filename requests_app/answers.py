@@ -195,6 +195,11 @@ COUNTED: dict[str, dict[str, Say]] = {
             n,
         ),
         "undecided_contested": _left_alone,
+        "waiting": lambda n: ngettext(
+            "%(count)d record is somebody else's too; it is erased when they no longer need it either",
+            "%(count)d records are somebody else's too; they are erased when nobody else needs them either",
+            n,
+        ),
     },
 }
 

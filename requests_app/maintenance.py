@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts import codes
+from privacy.models import Remnant
 from requests_app import doorbell, outbox
-from requests_app.models import ApiToken, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import locate_again, open_runs
 
 
@@ -17,6 +22,7 @@ def nightly(*, now: datetime) -> None:
     """Each step stands alone; the work itself is done by the workers that the bell calls."""
     restrict_newer_rows(now=now)
     ask_new_stores(now=now)
+    say_which_kept_rows_stay(now=now)
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
     Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
@@ -28,6 +34,19 @@ def restrict_newer_rows(*, now: datetime) -> int:
     """Look again for the data of people under restriction; what came since is restricted too (R17)."""
     runs = StoreRun.objects.filter(right=Right.RESTRICTION, state=RunState.DONE, request__state=State.RESTRICTED)
     return locate_again(runs, now=now)
+
+
+def say_which_kept_rows_stay(*, now: datetime) -> None:
+    """Kept rows that could not go on their day are a task for a person, on the case that kept them; once per reason."""
+    for row in Remnant.objects.filter(state=Remnant.State.STOPPED).select_related("store").defer("plan").order_by("pk"):
+        request = RightsRequest.objects.filter(reference=row.case).first()
+        if request is not None:
+            with override(settings.LANGUAGE_CODE):
+                words = _("Rows of %(store)s that were kept could not go on their day: %(reason)s")
+                task = {"text": words % {"store": row.store.key, "reason": row.note}}
+            reason = sha256(row.note.encode()).hexdigest()[:12]
+            key = outbox.key_for(request, "kept", f"{row.pk}-{reason}")
+            outbox.enqueue(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now)
 
 
 def ask_new_stores(*, now: datetime) -> None:

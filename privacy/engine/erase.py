@@ -14,11 +14,12 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node, Pointer
 from privacy.engine import plan as plans
+from privacy.engine import remnant as remnants
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, lets_go, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import Frozen, Subject, locate
 from privacy.engine.pseudonyms import pseudonymized
 from privacy.engine.uncollected import uncollected
 from privacy.engine.verify import remaining
@@ -35,6 +36,7 @@ class Job:
     identities: tuple[tuple[str, str], ...]
     plan: Mapping[str, Any]
     answers: Mapping[str, str] = field(default_factory=dict)  # {collection or group: keep | redact | anonymize | disclose}
+    returning: bool = False  # the plan is a remnant: rows that it does not name stay
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Report:
 
     collections: dict[str, dict[str, Any]] = field(default_factory=dict)
     blocked: str = ""
+    remnant: dict[str, Any] | None = None  # what stays for a while, to be asked for again
+    due: date | None = None  # the first day on which something of it may go
 
     @property
     def contested(self) -> int:
@@ -106,6 +110,8 @@ def _round(
 
     def judge(numbers: Sequence[int]) -> tuple[list[Holding], list[Decision]]:
         found = locate(graph, {store.key: session}, [subjects[i] for i in numbers], heartbeat=heartbeat)
+        remnant = [(jobs[i].plan, holding) for i, holding in zip(numbers, found, strict=True) if jobs[i].returning]
+        remnants.set_apart(graph, session, store.key, remnant)
         answers = [Answers.read(graph, jobs[i].plan, jobs[i].answers) for i in numbers]
         return found, decide(graph, session, store.key, found, answers=answers, today=today)
 
@@ -115,11 +121,28 @@ def _round(
             for i, holding, decision in zip(wave, *judge(wave), strict=True):
                 holdings[i], decisions[i] = holding, decision
         going = [i for i in wave if not _block(graph, jobs[i], reports[i], holdings[i], decisions[i])]
+        ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
+        left = remnants.remember(graph, session, store.key, ended)
         _update(graph, session, [(decisions[i], subjects[i]) for i in going], heartbeat)
         _delete(graph, session, store.key, [decisions[i] for i in going], heartbeat)
         for i in wave:
             _account(graph, jobs[i], reports[i], store.key, holdings[i], decisions[i])
+        for i, remembered in zip(going, left, strict=True):
+            _leave(reports[i], remembered, holdings[i], decisions[i])
     return decisions
+
+
+def _memory(subject: Subject) -> Frozen:
+    assert subject.frozen is not None  # subject_of reads it from the plan
+    return subject.frozen
+
+
+def _leave(report: Report, remembered: dict[str, Any] | None, holding: Holding, decision: Decision) -> None:
+    """What stays for a while: kept by law until a day, or shared until its last owner goes."""
+    report.remnant = remembered
+    report.due = remnants.due(decision) if remembered else None
+    for name, rows in remnants.waiting(holding, decision).items():
+        report.collections[name]["waiting"] = rows
 
 
 def _block(graph: Graph, job: Job, report: Report, holding: Holding, decision: Decision) -> str:

@@ -15,6 +15,7 @@ from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.stores.base import NO_MATCH, Values
 from privacy.stores.values import convert
 
+NEWCOMER = "n"
 ROOT, OWNED, REFERRED = "root", "owned", "referred"
 _ALIKE = ("int", "text", "uuid", "bytes")  # families in which equal keys are equal Python values
 
@@ -22,7 +23,8 @@ _ALIKE = ("int", "text", "uuid", "bytes")  # families in which equal keys are eq
 @dataclass(frozen=True)
 class Reason:
     """Why rows are contested (R10): a = another owner, b = somebody else points at them, c, d = another's identity, s = spelling,
-    t = reached only through contested rows. `answer` is the map's standing answer; `foreign`: judged from another store."""
+    t = reached only through contested rows, n = came after the erasure whose remnant this is. `answer` is the map's standing
+    answer; `foreign`: judged from another store."""
 
     letter: str
     link: str = ""
@@ -41,6 +43,10 @@ class Member:
     @property
     def contested(self) -> bool:
         return bool(self.reasons)
+
+    @property
+    def came_later(self) -> bool:
+        return any(reason.letter == NEWCOMER for reason in self.reasons)
 
     @property
     def standing(self) -> str:

@@ -135,7 +135,7 @@ def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str
     if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
     for node, groups in () if holding.undisputed else holding.in_store(store).items():
-        contested = [(values, member.count) for values, member in groups.items() if member.reasons]
+        contested = [(values, member.count) for values, member in groups.items() if member.reasons and not member.came_later]
         now = _by_lasting(graph, node, contested)
         before = _by_lasting(graph, node, _planned_contested(graph, plan, node)) if now else {}
         new = sum(max(0, count - before.get(values, 0)) for values, count in now.items())

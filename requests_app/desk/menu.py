@@ -26,6 +26,7 @@ SECTIONS: list[tuple[Any, list[tuple[str, Any, str]]]] = [
             ("privacy_store_changelist", _("Data stores"), "store.see"),
             ("privacy_recipient_changelist", _("Recipients"), "store.see"),
             ("privacy_purgerun_changelist", _("Purges"), "store.see"),
+            ("privacy_remnant_changelist", _("Kept rows"), "request.see"),
             ("requests_app_outboxitem_changelist", _("Deliveries"), "delivery.see"),
         ],
     ),

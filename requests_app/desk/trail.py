@@ -43,6 +43,8 @@ WORDS: dict[str, Any] = {
     "request.complete": gettext_lazy("Completed"),
     "request.restrict": gettext_lazy("The restriction is in force"),
     "request.end_restriction": gettext_lazy("The restriction has ended"),
+    "kept.returned": gettext_lazy("Kept rows went: their time had come"),
+    "kept.stopped": gettext_lazy("Kept rows could not go"),
     "contested.looked": gettext_lazy("Looked at contested rows"),
     "contested.chosen": gettext_lazy("Decided on contested rows"),
     "run.resumed": gettext_lazy("Started a store again"),

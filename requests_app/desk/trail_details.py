@@ -26,6 +26,7 @@ COUNTS: dict[str, str | Promise] = {
     "pinned": gettext_lazy("%(rows)s anonymized, since others' rows point at them"),
     "contested": gettext_lazy("%(rows)s contested"),
     "undecided_contested": gettext_lazy("%(rows)s wait for a decision"),
+    "waiting": gettext_lazy("%(rows)s wait for their last owner"),
     "others": gettext_lazy("%(rows)s of other people"),
     "left": gettext_lazy("%(rows)s left as they are"),
     "kept": gettext_lazy("%(rows)s kept by law"),

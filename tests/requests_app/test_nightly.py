@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import VerificationCode
+from privacy.models import Remnant
 from requests_app import maintenance
 from requests_app.models import ApiToken, OutboxItem, RunState, StoreRun
 from requests_app.workers import locate_due
@@ -43,3 +44,18 @@ def test_a_store_that_came_since_is_searched_too(engine, clock, bells):
     assert locate_due(clock=clock) == 1
     states = {run.store.key: run.state for run in StoreRun.objects.filter(request=request)}
     assert states == {"billing": RunState.READY, "crm": RunState.READY}
+
+
+def test_kept_rows_that_cannot_go_are_a_task_once_per_reason():
+    request, store = make_request(), make_store("crm")
+    row = Remnant.objects.create(
+        case=request.reference, subject="x", store=store, map_version=1, kept_at=NOW, state="stopped", note="crm: locked"
+    )
+    Remnant.objects.create(case="OP-1-0", subject="y", store=store, map_version=1, kept_at=NOW, state="stopped", note="no case")
+    maintenance.nightly(now=NOW)
+    maintenance.nightly(now=NOW + timedelta(days=1))
+    row.note = "crm: refused"
+    row.save()
+    maintenance.nightly(now=NOW + timedelta(days=2))
+    tasks = OutboxItem.objects.filter(kind="task", request=request).order_by("pk")
+    assert [task.payload["text"].rpartition(": crm: ")[2] for task in tasks] == ["locked", "refused"]

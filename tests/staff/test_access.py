@@ -9,7 +9,7 @@ from accounts.models import Role
 from accounts.roles import TABLE
 from accounts.staff_site import staff_site
 from privacy import audit
-from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Restriction, Store, Suppression
+from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
 from requests_app import outbox
 from requests_app.desk.steps import STEPS
 from requests_app.models import OutboxItem
@@ -42,6 +42,8 @@ PAGES = {
     "privacy_datasetversion_confirm": "map.confirm",
     "privacy_purgerun_changelist": "store.see",
     "privacy_purgerun_change": "store.see",
+    "privacy_remnant_changelist": "request.see",
+    "privacy_remnant_change": "request.see",
     "privacy_recipient_changelist": "store.see",
     "privacy_recipient_change": "store.see",
     "privacy_recipient_new": "recipient.change",
@@ -103,6 +105,7 @@ class World:
             expires_on=now,
         )
         outbox.enqueue(kind="email", key="k", to="x@y.example", payload={"text": "t"}, now=now, request=self.case)
+        self.kept = Remnant.objects.create(case="K", subject="x", store=self.store, map_version=1, kept_at=now)
         self.delivery = OutboxItem.objects.get(key="k")
         self.command = OperatorRun.objects.create(
             who="x", case="K", action="erase", store=self.store, identities=[], plan={}, actor="operator:nina", created_at=now
@@ -116,6 +119,7 @@ class World:
             "privacy_store": self.store,
             "privacy_datasetversion": self.store.versions.get(),
             "privacy_purgerun": self.purge,
+            "privacy_remnant": self.kept,
             "privacy_recipient": self.recipient,
             "privacy_auditevent": self.event,
             "privacy_restriction": self.restriction,

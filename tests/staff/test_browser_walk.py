@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Locator, sync_playwright
 
 from accounts.models import Staff
-from privacy.models import Recipient
+from privacy.models import Recipient, Remnant
 from requests_app import outbox
 from requests_app.models import State
 from requests_app.workers import locate_due
@@ -215,6 +215,16 @@ def test_every_page_passes_the_long_look(signed_in):
     make_request(right="access", level=1)
     outbox.enqueue(kind="task", key="t", to=None, payload={"text": "Write a letter"}, request=case, now=timezone.now())
     Recipient.objects.create(key="bookkeeper", name="Siffror AB")
+    kept = Remnant.objects.create(
+        case=case.reference,
+        subject="x",
+        store=case.runs.first().store,
+        map_version=1,
+        counts={"invoice": {"kept": 2, "pinned": 0, "shared": 1, "undated": 0, "until": "2034-01-01"}},
+        due_on=timezone.localdate(),
+        shared=1,
+        kept_at=timezone.now(),
+    )
     step = "admin:requests_app_rightsrequest_step"
     pages = {
         "alice": [
@@ -233,7 +243,12 @@ def test_every_page_passes_the_long_look(signed_in):
             reverse("admin:privacy_purgerun_changelist"),
             reverse("admin:requests_app_outboxitem_changelist"),
         ],
-        "olof": [reverse("admin:privacy_auditevent_changelist"), reverse("admin:privacy_ledgerentry_changelist")],
+        "olof": [
+            reverse("admin:privacy_auditevent_changelist"),
+            reverse("admin:privacy_ledgerentry_changelist"),
+            reverse("admin:privacy_remnant_changelist"),
+            reverse("admin:privacy_remnant_change", args=[kept.pk]),
+        ],
         "ada": [
             reverse("admin:accounts_staff_changelist"),
             reverse("admin:accounts_staff_invite"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from privacy import retention
+from privacy import retention, returning
 
 
 class Command(BaseCommand):
@@ -27,14 +28,17 @@ class Command(BaseCommand):
         now = _instant(options["now"])
         try:
             entries = self._plan(now) if options["action"] == "plan" else self._run(now)
+            leaving = returning.plan(now=now) if options["action"] == "plan" else returning.run(now=now)
         except retention.NoGuard as error:
             raise CommandError(str(error)) from None
         if options["json"]:
-            self.stdout.write(json.dumps({"rules": entries}))
+            self.stdout.write(json.dumps({"rules": entries, "kept": [asdict(item) for item in leaving]}))
         for entry in [] if options["json"] else entries:
             what = entry["error"] or f"{entry['rows']} rows to {entry['then']}, started before {entry['before']}"
             self.stdout.write(f"{entry['store']}.{entry['collection']} ({entry['rule']}): {what}")
-        if any(entry["error"] for entry in entries):
+        for item in [] if options["json"] else leaving:
+            self.stdout.write(_in_words(item, done=options["action"] == "run"))
+        if any(entry["error"] for entry in entries) or any(item.error for item in leaving):
             sys.exit(1)
 
     @staticmethod
@@ -68,6 +72,20 @@ class Command(BaseCommand):
             }
             for purge in retention.run(now=now)
         ]
+
+
+def _in_words(item: returning.Leaving, *, done: bool) -> str:
+    rows = ", ".join(f"{name} {count}" for name, count in item.collections.items()) or "nothing"
+    if item.error:
+        what = item.error
+    elif item.held:
+        what = "held by an open request or a restriction"
+    elif done:
+        what = f"gone: {rows}"
+    else:
+        when = f"from {item.on}" if item.on else "with their last owner" if item.shared else "when their rule has a start"
+        what = f"kept rows go {when}: {rows}"
+    return f"{item.store}, case {item.case}: {what}"
 
 
 def _instant(text: str | None) -> datetime:

@@ -1,0 +1,270 @@
+"""Kept rows come back by themselves when their day has come, and shared rows go with their last owner (R11, R20).
+
+Every erasure that leaves such rows leaves a remnant. Each night those are looked at whose day has come, that share rows with
+somebody, that have no day yet, or whose data map changed since: the rules of today count. They are erased by the same engine,
+under the purge's guard. A night that is killed is gone on with by the next: rows that went are no longer found, and the record
+says so once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from privacy import audit, retention
+from privacy.datamap.graph import Node
+from privacy.engine import erase as erasing
+from privacy.engine import remnant as remnants
+from privacy.engine.answers import Answers
+from privacy.engine.decide import DELETE, Decision, decide
+from privacy.engine.erase import subject_of
+from privacy.engine.holding import Holding
+from privacy.engine.locate import locate
+from privacy.finding import located
+from privacy.maps import Maps
+from privacy.models import AuditEvent, DatasetVersion, Remnant, Store
+from privacy.stores.base import StoreError, Values
+from privacy.terms import Person
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The remnant of one case in one store. `error`: why it cannot be looked at or carried out; `held`: somebody needs it."""
+
+    case: str
+    store: str
+    on: str | None
+    shared: int
+    held: bool = False
+    collections: Mapping[str, int] = field(default_factory=dict)  # rows that stay, or that went
+    error: str = ""
+
+
+# -- when an erasure ends -----------------------------------------------------------------------------------------------
+
+
+def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, erasing.Report]], now: datetime) -> None:
+    """Remember what erasures left: (case, person, map version, report). The same again changes nothing."""
+    left = [(case, ref, version, report) for case, ref, version, report in reports if report.remnant]
+    if not left:
+        return
+    store = Store.objects.get(key=store_key)
+    rows = [
+        Remnant(case=case, subject=ref, store=store, kept_at=now, **_facts(report), map_version=version)
+        for case, ref, version, report in left
+    ]
+    changing = ["plan", "map_version", "counts", "due_on", "shared", "undated", "state", "note", "closed_at"]
+    Remnant.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["case", "store"], update_fields=changing, batch_size=500
+    )
+
+
+def _facts(report: erasing.Report) -> dict[str, Any]:
+    counts = {}
+    for name, done in report.collections.items():
+        kept = done["kept"]
+        entry = {"kept": sum(part["rows"] for part in kept), "pinned": done["pinned"], "shared": done.get("waiting", 0)}
+        entry["undated"] = sum(part["rows"] for part in kept if part.get("start_missing"))
+        if days := [part["until"] for part in kept if part["until"]]:
+            entry["until"] = max(days)
+        if any(entry.values()):
+            counts[name] = entry
+    sums = {key: sum(entry[key] for entry in counts.values()) for key in ("shared", "undated")}
+    return {"plan": report.remnant, "counts": counts, "due_on": report.due, "state": Remnant.State.WAITING, **sums}
+
+
+# -- looking and going --------------------------------------------------------------------------------------------------
+
+
+def open_remnants() -> QuerySet[Remnant]:
+    return Remnant.objects.filter(closed_at=None, store__is_active=True).select_related("store")
+
+
+def _to_look_at(now: datetime) -> QuerySet[Remnant]:
+    current = DatasetVersion.objects.filter(store=OuterRef("store"), is_current=True).values("version")
+    reasons = Q(due_on__lte=timezone.localdate(now)) | Q(shared__gt=0) | Q(undated__gt=0) | ~Q(map_version=F("current"))
+    return open_remnants().annotate(current=Subquery(current)).filter(reasons, current__isnull=False)
+
+
+def plan(*, now: datetime) -> list[Leaving]:
+    """Everything that waits, with its day; nothing is changed and no store is asked."""
+    held = _held_people()
+    return [
+        Leaving(
+            row.case,
+            row.store.key,
+            row.due_on.isoformat() if row.due_on else None,
+            row.shared,
+            row.subject in held.get(row.store.key, ()),
+            {name: counts["kept"] + counts["pinned"] + counts["shared"] for name, counts in row.counts.items()},
+            row.note,
+        )
+        for row in open_remnants().order_by("due_on", "pk")
+    ]
+
+
+def _held_people() -> dict[str, set[str]]:
+    keeper = retention.guard()
+    return {store.key: {p.ref for p in keeper.protected(store.key)} for store in Store.objects.filter(is_active=True)}
+
+
+def run(*, now: datetime) -> list[Leaving]:
+    """Erase what no rule keeps and nobody shares any more. Safe to repeat; two at once share the work between them."""
+    keeper = retention.guard()
+    done: list[Leaving] = []
+    for store in Store.objects.filter(is_active=True, versions__is_current=True).order_by("key"):
+        done += _look_at(store, _to_look_at(now).filter(store=store, shared__gt=0), None, keeper, now)
+        done += _look_at(store, _to_look_at(now).filter(store=store, shared=0), BATCH, keeper, now)
+    return done
+
+
+def _look_at(store: Store, rows: QuerySet[Remnant], size: int | None, keeper: retention.Guard, now: datetime) -> list[Leaving]:
+    """Batch by batch, each in a transaction that holds its records; those who share rows are looked at together."""
+    done: list[Leaving] = []
+    after = 0
+    while True:
+        with transaction.atomic():
+            following = rows.filter(pk__gt=after).order_by("pk")
+            batch = list(following.select_for_update(of=("self",), skip_locked=True)[:size])
+            if not batch:
+                return done
+            after = batch[-1].pk
+            done += _look(store.key, batch, keeper.protected(store.key), now)
+
+
+def _look(store: str, rows: Sequence[Remnant], protected: Sequence[Person], now: datetime) -> list[Leaving]:
+    refs = {person.ref for person in protected}
+    with located(list(protected)) as (maps, sessions, holdings, down):
+        if store not in sessions or (protected and down):
+            reason = down.get(store) or "people with open requests may have rows here that cannot be found now"
+            return [_answer(row, error=reason) for row in rows]
+        needed = {(node, values) for holding in holdings for node, groups in holding.in_store(store).items() for values in groups}
+        jobs = [_job(maps, store, row.plan or {}) for row in rows]
+        found = _judged(maps, store, sessions[store], jobs, now)
+        held = [row.subject in refs or _meets(store, holding, needed) for row, (holding, _) in zip(rows, found, strict=True)]
+        circles = [circle for circle in remnants.circles([job.plan for job in jobs]) if not any(held[i] for i in circle)]
+        circles = [circle for circle in circles if remnants.alike([jobs[i].plan for i in circle])]
+        united = [_job(maps, store, remnants.together([jobs[i].plan for i in circle])) for circle in circles]
+        ending = [
+            (circle, job)
+            for circle, job, (_, decision) in zip(
+                circles, united, _judged(maps, store, sessions[store], united, now), strict=True
+            )
+            if _something_goes(decision)
+        ]
+    out = _end(maps, store, [job for _, job in ending], now)
+    gone = {number for circle, _ in ending for number in circle}
+    going = []
+    for number, (row, job, (holding, decision)) in enumerate(zip(rows, jobs, found, strict=True)):
+        if held[number]:
+            out.append(_answer(row, held=True))
+        elif number in gone or _asks(row, holding, decision, maps, now):
+            going.append((row, job))
+        else:
+            row.looked_at = now
+            row.save(update_fields=["looked_at"])
+    return out + _go(maps, store, going, now)
+
+
+def _job(maps: Maps, store: str, remembered: Mapping[str, Any]) -> erasing.Job:
+    """By the rules and the schema of today. Rows that were shared wait for their last owner; what is newly contested stops it."""
+    today = {**remembered, "schema": maps.graph.digest(store), "map_version": maps.versions[store].version}
+    return erasing.Job((), today, dict.fromkeys(today["groups"], "keep"), returning=True)
+
+
+def _judged(maps: Maps, store: str, session: Any, jobs: Sequence[erasing.Job], now: datetime) -> list[tuple[Holding, Decision]]:
+    """What an erasure of each remnant would do today."""
+    graph = maps.graph
+    holdings = locate(graph, {store: session}, [subject_of(graph, (), job.plan, {}) for job in jobs]) if jobs else []
+    remnants.set_apart(graph, session, store, [(job.plan, holding) for job, holding in zip(jobs, holdings, strict=True)])
+    answers = [Answers.read(graph, job.plan, job.answers) for job in jobs]
+    decisions = decide(graph, session, store, holdings, answers=answers, today=timezone.localdate(now))
+    return list(zip(holdings, decisions, strict=True))
+
+
+def _end(maps: Maps, store: str, jobs: Sequence[erasing.Job], now: datetime) -> list[Leaving]:
+    """Rows whose owners are all erased go; their records are brought up to date one by one after it."""
+    for job in jobs:
+        try:
+            erasing.erase(maps.graph, maps.stores[store], [job], today=timezone.localdate(now))
+        except StoreError as error:
+            return [Leaving("", store, None, 0, error=str(error))]
+    return []
+
+
+def _meets(store: str, holding: Holding, needed: set[tuple[Node, Values]]) -> bool:
+    return any((node, values) in needed for node, groups in holding.in_store(store).items() for values in groups)
+
+
+def _asks(row: Remnant, holding: Holding, decision: Decision, maps: Maps, now: datetime) -> bool:
+    """Whether there is something to do: rows may go, are gone, a day has come, or other rules hold now."""
+    return (
+        holding.empty
+        or _something_goes(decision)
+        or bool(row.due_on and row.due_on <= timezone.localdate(now))
+        or row.map_version != maps.versions[row.store.key].version
+    )
+
+
+def _something_goes(decision: Decision) -> bool:
+    return any(fate.kind == DELETE for _, _, fate in decision)
+
+
+def _go(maps: Maps, store: str, going: Sequence[tuple[Remnant, erasing.Job]], now: datetime) -> list[Leaving]:
+    """All at once; where the store refuses, one by one, so that one that cannot go holds up no other."""
+    if not going:
+        return []
+    try:
+        reports = erasing.erase(maps.graph, maps.stores[store], [job for _, job in going], today=timezone.localdate(now))
+    except StoreError as error:
+        if len(going) > 1:
+            return [answer for one in going for answer in _go(maps, store, [one], now)]
+        return [_stop(going[0][0], str(error), now)]
+    version = maps.versions[store].version
+    return [_note(row, report, version, now) for (row, _), report in zip(going, reports, strict=True)]
+
+
+def _note(row: Remnant, report: erasing.Report, version: int, now: datetime) -> Leaving:
+    if report.blocked:
+        return _stop(row, report.blocked, now)
+    for name, value in (_facts(report) | {"map_version": version, "note": "", "looked_at": now}).items():
+        setattr(row, name, value)
+    if report.remnant is None:
+        row.state, row.closed_at, row.counts = Remnant.State.GONE, now, {}
+    row.save()
+    counts = {
+        name: {key: done[key] for key in ("deleted", "anonymized", "erased_earlier") if done.get(key)}
+        for name, done in report.collections.items()
+    }
+    counts = {name: done for name, done in counts.items() if done}
+    _record(row, "kept.returned", {"collections": counts, "left": row.closed_at is None}, now)
+    return _answer(row, collections={name: sum(done.values()) for name, done in counts.items()})
+
+
+def _stop(row: Remnant, reason: str, now: datetime) -> Leaving:
+    """Say it once; it is tried again every night."""
+    if row.note != reason[:255]:
+        row.state, row.note = Remnant.State.STOPPED, reason[:255]
+        _record(row, "kept.stopped", {"reason": reason[:255]}, now)
+    row.looked_at = now
+    row.save(update_fields=["state", "note", "looked_at"])
+    return _answer(row, error=reason)
+
+
+def _record(row: Remnant, action: str, payload: dict[str, Any], now: datetime) -> None:
+    """In the chain of the case, where it has one of its own: an operator's command has none."""
+    chain = row.case if AuditEvent.objects.filter(chain=row.case).exists() else audit.SYSTEM
+    about = {} if chain == row.case else {"case": row.case}
+    audit.record(chain=chain, actor="system", action=action, payload={"store": row.store.key, **about, **payload}, now=now)
+
+
+def _answer(row: Remnant, **more: Any) -> Leaving:
+    return Leaving(row.case, row.store.key, row.due_on.isoformat() if row.due_on else None, row.shared, **more)
