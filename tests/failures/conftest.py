@@ -11,21 +11,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from celery import current_app
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from config import env
 from requests_app import doorbell
 from requests_app.models import OutboxItem, RunState, StoreRun
 from tests.failures.servers import OwnServers
 from tests.failures.worlds import Shop
 
 PROJECT = Path(__file__).resolve().parents[2]
+DATABASE = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
 PATIENCE = 20  # seconds; nothing here takes more than a few of them
 
 
@@ -78,16 +82,15 @@ class Workers:
         self.broker = broker.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
         self.started: list[Worker] = []
 
-    def start(self, *faults: dict[str, Any], database: dict[str, Any] | None = None, **settings: Any) -> Worker:
+    def start(self, *faults: dict[str, Any], **settings: Any) -> Worker:
         """A worker that stops at `faults` (tests.failures.faults)."""
         command = ["worker", "-c", "1", "-Q", self.queue, "--loglevel", "ERROR"]
-        return self._born([*command, "--without-gossip", "--without-mingle", "--without-heartbeat"], faults, database, settings)
+        return self._born([*command, "--without-gossip", "--without-mingle", "--without-heartbeat"], faults, settings)
 
     def start_beat(self, **settings: Any) -> Worker:
-        return self._born(["beat", "-s", str(self.folder / "beat"), "--pidfile=", "--loglevel", "ERROR"], (), None, settings)
+        return self._born(["beat", "-s", str(self.folder / "beat"), "--pidfile=", "--loglevel", "ERROR"], (), settings)
 
-    def _born(self, command: list[str], faults: Any, database: dict[str, Any] | None, settings: dict[str, Any]) -> Worker:
-        names = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+    def _born(self, command: list[str], faults: Any, settings: dict[str, Any]) -> Worker:
         line = {
             "command": command,
             "settings": {
@@ -96,7 +99,7 @@ class Workers:
                 **self.settings,
                 **settings,
             },
-            "database": {name: (database or connection.settings_dict)[name] for name in names},
+            "database": {name: connection.settings_dict[name] for name in DATABASE},
             "faults": list(faults),
             "log": str(self.folder / "workers.log"),
         }
@@ -201,3 +204,24 @@ def held(shop: Shop) -> Iterator[psycopg.Connection[Any]]:
         holder.execute("SELECT * FROM ticket WHERE customer = 'K1' FOR UPDATE")
         yield holder
         holder.rollback()
+
+
+@pytest.fixture
+def own_application_database(own_servers: OwnServers, workers: Workers) -> Iterator[None]:
+    """The application's database on a server that may be restarted, for this test and its workers."""
+    own_servers.start_postgres()
+    wanted = env.database("", own_servers.database("application"))
+    before = {name: connection.settings_dict[name] for name in DATABASE}
+    connection.close()
+    connection.settings_dict.update({name: wanted[name] for name in DATABASE})
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
+
+
+def end_leases() -> None:
+    """As if the time had passed."""
+    StoreRun.objects.filter(lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))

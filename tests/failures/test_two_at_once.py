@@ -1,7 +1,6 @@
 """Two workers, messages that come twice, a worker that goes on after its time: everything is done once (R26)."""
 
 import signal
-from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -11,7 +10,7 @@ from privacy import audit
 from requests_app.models import RightsRequest, RunState, State, StoreRun
 from requests_app.workers import locate_due
 from tests.factories import make_customer
-from tests.failures.conftest import wait_until
+from tests.failures.conftest import end_leases, wait_until
 from tests.failures.worlds import (
     approved,
     ask,
@@ -22,11 +21,6 @@ from tests.failures.worlds import (
     state,
     stop,
 )
-
-
-def end_leases():
-    """As if the time had passed."""
-    StoreRun.objects.filter(lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 def end_sessions_of_claims():
