@@ -35,9 +35,8 @@ class Facts:
 class Found:
     """All groups fetched for one person, with the strongest role seen; the judgement may weaken or drop them."""
 
-    counts: dict[Node, dict[Values, int]] = field(default_factory=dict)
+    members: dict[Node, dict[Values, Member]] = field(default_factory=dict)
     roots: dict[Node, set[Values]] = field(default_factory=dict)
-    roles: dict[Node, dict[Values, str]] = field(default_factory=dict)
     referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
     inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)  # (link id, downwards) → keys without an owner
     disputed: bool = False  # something was reached that only a judge can place
@@ -70,7 +69,7 @@ class _Court:
         stores: set[str],
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
-        self.counts, self.roots, self.inbound = found.counts, found.roots, found.inbound
+        self.found, self.roots, self.inbound = found.members, found.roots, found.inbound
         self.facts, self.stores = facts, stores
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
@@ -147,7 +146,7 @@ class _Court:
         if known is None:
             known = self._ends[link.id, downwards] = {}
             target = link.child if downwards else link.parent
-            for values in self.counts.get(target, ()):
+            for values in self.found.get(target, ()):
                 if link.when_node == target and not self.keys.holds(target, link.when, values):
                     continue
                 key = self.keys.child(link, values) if downwards else self.keys.parent(link, values)
@@ -246,12 +245,12 @@ class _Court:
         if number not in self._pointing:
             counted = self._pointing[number] = {}
             pointer = self.graph.pointers[number]
-            for values, count in self.counts.get(pointer.child, {}).items() if pointer.mapped else ():
+            for values, member in self.found.get(pointer.child, {}).items() if pointer.mapped else ():
                 if (pointer.child, values) in inside and (
                     not pointer.when or self.keys.holds(pointer.child, pointer.when, values)
                 ):
                     own = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
-                    counted[own] = counted.get(own, 0) + count
+                    counted[own] = counted.get(own, 0) + member.count
         return self._pointing[number].get(key, 0)
 
     def _identities(self, group: Group, role: str, inside: set[Group]) -> list[Reason]:
@@ -301,7 +300,7 @@ class _Court:
     def holding(self, roles: Mapping[Group, str], contested: Mapping[Group, tuple[Reason, ...]]) -> Holding:
         out = Holding(inbound=self.inbound)
         for (node, values), role in roles.items():
-            count = self.counts[node][values]
+            count = self.found[node][values].count
             if role == REFERRED and self._others(node, values):
                 out.others.setdefault(node, {})[values] = count
             elif role == REFERRED and not self.graph.collection(node).personal:

@@ -256,17 +256,17 @@ def _totals(keys: Keys, session: Session, pointers: list[Pointer], decisions: li
     """How many rows point at each doomed one, as far as the search has not shown it. One statement for all pointers."""
     asked: list[tuple[int, list[Values]]] = []
     for number, pointer in enumerate(pointers):
-        wanted: dict[Values, None] = {}
+        wanted: dict[Values | None, None] = {}
         for decision in decisions:
-            if decision.holding.undisputed and pointer.link and pointer.link.owns:
+            fates = decision.fates.get(pointer.parent)
+            if not fates or (decision.holding.undisputed and pointer.link and pointer.link.owns):
                 continue
-            members = decision.holding.members.get(pointer.parent, {})
-            for values, fate in decision.fates.get(pointer.parent, {}).items():
-                asked_for = fate.kind == DELETE and not _told(pointer, decision, members[values])
-                if asked_for and (key := keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
-                    wanted[key] = None
+            members = decision.holding.members[pointer.parent]
+            unsure = [v for v, fate in fates.items() if fate.kind == DELETE and not _told(pointer, decision, members[v])]
+            wanted |= dict.fromkeys(keys.raws(pointer.parent, pointer.parent_columns, unsure))
+        wanted.pop(None, None)
         if wanted:
-            asked.append((number, list(wanted)))
+            asked.append((number, [key for key in wanted if key is not None]))
     counts = [
         Count(p.child[1], p.child_columns, [(i, *key) for i, key in enumerate(order)], p.when)
         for p, order in ((pointers[number], order) for number, order in asked)
@@ -299,14 +299,15 @@ def _pointed(
         return
     going: dict[Any, int] = {}
     staying: dict[Any, int] = {}
-    parting = lets_go(graph, pointer)
-    for values, fate in decision.fates.get(pointer.child, {}).items() if pointer.mapped else ():
-        key = keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
-        if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
-            side = staying if fate.stays and not (fate.kind == PART and parting) else going
-            side[key] = side.get(key, 0) + decision.count(pointer.child, values)
-    for values in doomed:
-        key = keys.normal(pointer.parent, pointer.parent_columns, values, pointer.parent, pointer.parent_columns)
+    if pointer.mapped and (fates := decision.fates.get(pointer.child)):
+        members, parting = decision.holding.members[pointer.child], lets_go(graph, pointer)
+        own = keys.normals(pointer.child, pointer.child_columns, fates, pointer.parent, pointer.parent_columns)
+        for key, (values, fate) in zip(own, fates.items(), strict=True):
+            if key is not None and (not pointer.when or keys.holds(pointer.child, pointer.when, values)):
+                side = staying if fate.stays and not (fate.kind == PART and parting) else going
+                side[key] = side.get(key, 0) + members[values].count
+    targets = keys.normals(pointer.parent, pointer.parent_columns, doomed, pointer.parent, pointer.parent_columns)
+    for key, values in zip(targets, doomed, strict=True):
         outside = totals.get(key, 0) - going.get(key, 0) - staying.get(key, 0)  # below zero: it was not asked for
         yield values, staying.get(key, 0), max(outside, 0)
 

@@ -6,7 +6,7 @@ Rows are judged by nothing else, so a group is judged once, however many rows it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,7 @@ class Keys:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._places: dict[tuple[Node, tuple[str, ...]], tuple[int, ...]] = {}
+        self._alike: dict[tuple[Node, tuple[str, ...], Node, tuple[str, ...]], bool] = {}
         self._readers: dict[tuple[Node, tuple[str, ...], Node, tuple[str, ...]], Callable[[Values], Values | None]] = {}
 
     def places(self, node: Node, columns: tuple[str, ...]) -> tuple[int, ...]:
@@ -108,6 +109,22 @@ class Keys:
         key = tuple(values[i] for i in places)
         return None if None in key else key
 
+    def raws(self, node: Node, columns: tuple[str, ...], groups: Iterable[Values]) -> list[Values | None]:
+        """`raw` of many groups, in their order."""
+        places = self.places(node, columns)
+        if len(places) == 1:
+            (i,) = places
+            return [None if (value := values[i]) is None else (value,) for values in groups]
+        return [self.raw(node, columns, values) for values in groups]
+
+    def normals(
+        self, node: Node, columns: tuple[str, ...], groups: Iterable[Values], parent: Node, parent_columns: tuple[str, ...]
+    ) -> list[Any]:
+        """`normal` of many groups, in their order."""
+        if self._same(node, columns, parent, parent_columns):
+            return self.raws(node, columns, groups)
+        return [self.normal(node, columns, values, parent, parent_columns) for values in groups]
+
     def normal(self, node: Node, columns: tuple[str, ...], values: Values, parent: Node, parent_columns: tuple[str, ...]) -> Any:
         """The key in the parent's type, comparable with the keys of every row that points there; None matches nothing."""
         reader = self._readers.get((node, columns, parent, parent_columns))
@@ -118,10 +135,20 @@ class Keys:
     def _reader(
         self, node: Node, columns: tuple[str, ...], parent: Node, parent_columns: tuple[str, ...]
     ) -> Callable[[Values], Values | None]:
-        ends = [(self.graph.column(node, a), self.graph.column(parent, b)) for a, b in zip(columns, parent_columns, strict=True)]
-        if all(a.family == b.family and a.family in _ALIKE and b.exact for a, b in ends):
+        if self._same(node, columns, parent, parent_columns):
             return lambda values: self.raw(node, columns, values)
         return lambda values: None if (key := self.raw(node, columns, values)) is None else self.of(key, parent, parent_columns)
+
+    def _same(self, node: Node, columns: tuple[str, ...], parent: Node, parent_columns: tuple[str, ...]) -> bool:
+        """Whether the keys of both ends are equal Python values without being converted."""
+        known = self._alike.get((node, columns, parent, parent_columns))
+        if known is None:
+            ends = [
+                (self.graph.column(node, a), self.graph.column(parent, b)) for a, b in zip(columns, parent_columns, strict=True)
+            ]
+            known = all(a.family == b.family and a.family in _ALIKE and b.exact for a, b in ends)
+            self._alike[node, columns, parent, parent_columns] = known
+        return known
 
     def alike(self, link: Link) -> bool:
         """Whether both ends hold equal keys as equal values, so that nothing is converted or folded."""

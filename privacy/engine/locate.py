@@ -15,7 +15,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.contest import Facts, Found, judge
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, carries_identity, identities_of
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
 from privacy.engine.identity import canonical
 from privacy.engine.uncollected import uncollected
 from privacy.engine.undisputed import Undisputed
@@ -195,7 +195,7 @@ class _Search:
         lost: dict[tuple[Node, tuple[str, ...]], list[tuple[int, Values]]] = {}
         for tag, subject in enumerate(self.subjects):
             for node, groups in subject.frozen.known.items() if subject.frozen else ():
-                for values in groups.keys() - self.found[tag].counts.get(node, {}).keys():
+                for values in groups.keys() - self.found[tag].members.get(node, {}).keys():
                     role, reasons = groups[values]
                     if role != REFERRED and not reasons:
                         self._lead_on(tag, node, values, downwards=True, joint=False)
@@ -259,19 +259,18 @@ class _Search:
         for tag, values, count in hits:
             rows += 1
             found = self.found[tag]
-            roles = found.roles.get(node)
-            if roles is None:
-                roles, found.counts[node] = found.roles.setdefault(node, {}), {}
-            before = roles.get(values)
+            members = found.members.get(node)
+            if members is None:
+                members = found.members[node] = {}
+            before = members.get(values)
             if role == ROOT:
                 found.roots.setdefault(node, set()).add(values)
             elif role == REFERRED:
                 found.referred.setdefault(node, set()).add(values)
             found.disputed |= ownerless
-            if before is not None and (before != REFERRED or role == REFERRED):
+            if before is not None and (before.role != REFERRED or role == REFERRED):
                 continue
-            roles[values] = role
-            found.counts[node][values] = count
+            members[values] = Member(count, role)
             # R9: a referenced row with an identity is somebody's record; were it this person's it would be a root.
             if strangers and carries_identity(self.graph, node, values):
                 continue
@@ -301,10 +300,10 @@ class _Search:
                 continue
             wanted: dict[Values, set[int]] = {}
             for tag, found in enumerate(self.found):
-                groups = found.counts.get(link.child)
+                groups = found.members.get(link.child)
                 if not groups:
                     continue
-                inside = {self.keys.parent(link, values) for values in found.counts.get(link.parent, ())}
+                inside = {self.keys.parent(link, values) for values in found.members.get(link.parent, ())}
                 for values in groups:
                     if not self._meant(link, link.child, values):
                         continue
@@ -325,7 +324,7 @@ class _Search:
         """Whether every group of the link's child was reached by this very link, from an owner in the same person's set."""
         if not self.keys.alike(link):
             return False
-        return self.fetched.get(link.id, 0) == sum(len(found.counts.get(link.child, ())) for found in self.found)
+        return self.fetched.get(link.id, 0) == sum(len(found.members.get(link.child, ())) for found in self.found)
 
     def _pointers(self, facts: Facts) -> None:
         """How many rows point at referenced (and jointly owned) rows, by link and live key (R10b): one statement a store."""
@@ -337,7 +336,7 @@ class _Search:
             joint = pointer.link is not None and pointer.link.joint
             for found in self.found:
                 roots = found.roots.get(pointer.parent, ())
-                for values in (found.counts if joint else found.referred).get(pointer.parent, ()):
+                for values in (found.members if joint else found.referred).get(pointer.parent, ()):
                     if values not in roots and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
                         wanted[key] = None
             if wanted:
@@ -372,6 +371,6 @@ class _Search:
 
     def _carried(self, found: Found) -> Iterable[tuple[str, str]]:
         for node in {node for places in self.graph.identities.values() for node, _ in places}:
-            for values in found.counts.get(node, ()):
+            for values in found.members.get(node, ()):
                 for kind, _, value in identities_of(self.graph, node, values):
                     yield kind, value

@@ -12,12 +12,13 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision, Fate
-from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Reason, lasting
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, lasting
 from privacy.engine.locate import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
 
 VERSION = 1
+UNDISPUTED: dict[str, tuple[str, tuple[Reason, ...]]] = {role: (role, ()) for role in (ROOT, OWNED, REFERRED)}
 
 
 def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0, salt: str = "") -> dict[str, Any]:
@@ -91,7 +92,7 @@ def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
         planned = known.setdefault(node, {})
         for raw, _count, role, reasons in groups:
             values = reader(raw)
-            planned[values] = (role, tuple(Reason(*reason) for reason in reasons) if reasons else ())
+            planned[values] = (role, tuple(Reason(*reason) for reason in reasons)) if reasons else UNDISPUTED[role]
             if role == ROOT:
                 roots.setdefault(node, []).append(values)
     inbound: dict[tuple[str, bool], list[Values]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from privacy.datamap.graph import Graph, Link, Node, Pointer
 from privacy.engine.contest import Facts, Found
-from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Member, carries_identity, identities_of
+from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, carries_identity, identities_of
 from privacy.engine.identity import EMAIL_KINDS
 from privacy.stores.base import Values
 
@@ -38,30 +38,30 @@ class Undisputed:
         return not (
             found.disputed
             or (subject.frozen and subject.frozen.disputed)
-            or not self.joint.isdisjoint(found.counts)
+            or not self.joint.isdisjoint(found.members)
             or any(len(found.roots[node]) > 1 for node in self.identified if node in found.roots)
-            or any(link.parent in outside and link.child in found.counts for link in self.owning)
+            or any(link.parent in outside and link.child in found.members for link in self.owning)
             or any(self._owner_unknown(link, subject, found) for link in self.abroad)
             or any(self._others_point(pointer, totals, found, outside) for pointer, totals in self.pointing)
-            or any(self._another_named(subject, found, node, outside) for node in self.identified if node in found.counts)
+            or any(self._another_named(subject, found, node, outside) for node in self.identified if node in found.members)
         )
 
     def _outside(self, found: Found, node: Node) -> set[Values]:
         """Referenced rows that are in nobody's set: somebody else's record (R9), or what holds no personal data (R5)."""
-        roles, personal = found.roles[node], self.graph.collection(node).personal
+        members, personal = found.members[node], self.graph.collection(node).personal
         if personal and node not in self.identified:
             return set()
-        referred = [values for values in found.referred[node] if roles[values] == REFERRED]
+        referred = [values for values in found.referred[node] if members[values].role == REFERRED]
         return {values for values in referred if not personal or carries_identity(self.graph, node, values)}
 
     def _owner_unknown(self, link: Link, subject: Subject, found: Found) -> bool:
-        if subject.frozen is None or link.child not in found.counts:
+        if subject.frozen is None or link.child not in found.members:
             return False
         foreign = subject.frozen.foreign.get(link.id, frozenset())
         roots = found.roots.get(link.child, ())
         return any(
             values not in roots and (key := self.keys.child(link, values)) is not None and key not in foreign
-            for values in found.counts[link.child]
+            for values in found.members[link.child]
         )
 
     def _others_point(self, pointer: Pointer, totals: Mapping[Values, int], found: Found, outside: Outside) -> bool:
@@ -69,20 +69,22 @@ class Undisputed:
         referred = found.referred.get(pointer.parent, ())
         if not referred:
             return False
-        columns = pointer.parent_columns
-        wanted = [self.keys.normal(pointer.parent, columns, values, pointer.parent, columns) for values in referred]
+        parent, columns = pointer.parent, pointer.parent_columns
         own: dict[Values, int] = {}
-        not_own = outside.get(pointer.child, ())
-        for values, count in found.counts.get(pointer.child, {}).items() if pointer.mapped else ():
-            if values not in not_own and (not pointer.when or self.keys.holds(pointer.child, pointer.when, values)):
-                key = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, columns)
-                own[key] = own.get(key, 0) + count
-        return any(totals.get(key, 0) > own.get(key, 0) for key in wanted if key is not None)
+        if pointer.mapped and (members := found.members.get(pointer.child)):
+            keys = self.keys.normals(pointer.child, pointer.child_columns, members, parent, columns)
+            not_own = outside.get(pointer.child, ())
+            for key, (values, member) in zip(keys, members.items(), strict=True):
+                if values not in not_own and (not pointer.when or self.keys.holds(pointer.child, pointer.when, values)):
+                    own[key] = own.get(key, 0) + member.count
+        return any(
+            totals.get(key, 0) > own.get(key, 0) for key in self.keys.normals(parent, columns, referred, parent, columns) if key
+        )
 
     def _another_named(self, subject: Subject, found: Found, node: Node, outside: Outside) -> bool:
         """An identity that is not this person's, where it makes a row contested (R10c, d)."""
         mine, fields = subject.identities, self.graph.collection(node).fields
-        for values, role in found.roles[node].items():
+        for values, member in found.members[node].items():
             if values in outside.get(node, ()):
                 continue
             carried = identities_of(self.graph, node, values)
@@ -91,24 +93,21 @@ class Undisputed:
                 if value in mine.get(kind, ()):
                     continue
                 elsewhere = any(
-                    there not in found.counts.get(place, ()) or there in outside.get(place, ())
+                    there not in found.members.get(place, ()) or there in outside.get(place, ())
                     for place, there in self.facts.occurrences.get((kind, value), ())
                 )
-                if elsewhere or (role != ROOT and mine.get(kind) and not fields[name].identity_mine):
+                if elsewhere or (member.role != ROOT and mine.get(kind) and not fields[name].identity_mine):
                     return True
-                if role == ROOT and kind in EMAIL_KINDS and mine.get(kind) and not own & EMAIL_KINDS:
+                if member.role == ROOT and kind in EMAIL_KINDS and mine.get(kind) and not own & EMAIL_KINDS:
                     return True
         return False
 
     def holding(self, found: Found) -> Holding:
         out = Holding(undisputed=True, inbound=found.inbound)
-        for node, roles in found.roles.items():
-            counts = found.counts[node]
-            outside = self._outside(found, node) if node in found.referred else ()
-            if outside and (
-                others := {values: counts[values] for values in outside if carries_identity(self.graph, node, values)}
-            ):
-                out.others[node] = others
-            if members := {values: Member(counts[values], role) for values, role in roles.items() if values not in outside}:
-                out.members[node] = members
+        for node, reached in found.members.items():
+            outside = self._outside(found, node) if node in found.referred else set()
+            others = {values: reached[values].count for values in outside if carries_identity(self.graph, node, values)}
+            members = {values: member for values, member in reached.items() if values not in outside} if outside else reached
+            out.others |= {node: others} if others else {}
+            out.members |= {node: members} if members else {}
         return out

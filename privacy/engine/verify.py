@@ -77,8 +77,9 @@ def _owner_rows(keys: Keys, link: Link, decisions: Sequence[Decision]) -> list[V
     rows: list[Values] = []
     for tag, decision in enumerate(decisions):
         found: dict[Values, None] = dict.fromkeys(decision.holding.inbound.get((link.id, True), ()))
-        for values, fate in decision.fates.get(link.parent, {}).items():
-            if (key := keys.raw(link.parent, link.parent_columns, values)) is not None:
+        fates = decision.fates.get(link.parent, {})
+        for key, fate in zip(keys.raws(link.parent, link.parent_columns, fates), fates.values(), strict=True):
+            if key is not None:
                 if fate.kind == DELETE:
                     found[key] = None
                 else:
