@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
 PYTEST_ARGS ?= -n 2
+BENCH_ARGS ?=
 
 BIN = $(VENV)/bin
 RUN = "$(BIN)/python"
@@ -18,7 +19,7 @@ help:
 	@echo "make test        all tests (PYTEST_ARGS=… for some)"
 	@echo "make lint        style, types, layers, templates, API document"
 	@echo "make setup       the virtual environment alone"
-	@echo "make bench       measurements"
+	@echo "make bench       measurements against plain SQL and COPY (BENCH_ARGS=--help tells which)"
 	@echo "make messages    collect and compile translations (needs GNU gettext)"
 	@echo "make lock        compile the lock files anew (needs uv)"
 
@@ -40,7 +41,7 @@ lint: setup
 	@exec ./scripts/lint
 
 bench: setup
-	@exec $(RUN) -m bench
+	@exec $(RUN) -m bench $(BENCH_ARGS)
 
 messages: setup
 	@exec ./scripts/messages

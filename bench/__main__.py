@@ -1,36 +1,105 @@
-"""`make bench`: JSON lines on standard output, a table on standard error."""
+"""`make bench`: JSON lines on standard output, a table on standard error.
+
+Where there is a plain alternative it is measured in the same run: warm, in turn, medians, fsync on. What else the machine does
+touches both, so read the ratios. Data: ../shared/bench/shop.sql, made anew on servers of the bench's own. With make: BENCH_ARGS=…
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
-from itertools import chain
+from collections.abc import Iterator
 
 os.environ["INSYN_INSTANCE"] = "bench"  # servers of its own: neither the demo's data nor the tests' are touched
 
-from bench import erasing, residue, shop
+from bench import access, erasing, product, residue, road, scale, shop
+from bench.measured import Row
 from config import embedded
+
+BENCHES = {
+    "engine": "erase 1, 10, 100, 1,000 people by the engine",
+    "road": "erase 1,000 people and one person from request to done, with a worker",
+    "access": "access of one and of 100 people, with a worker",
+    "heavy": "access and erasure of the customer with very many rows",
+    "residue": "the look for what erasures left, for 1,000 people",
+    "scale": "a person's cost in a small and in a large store (takes minutes; not part of the default)",
+}
+TOLD = ("per_minute", "p95_s", "statements", "memory_mib", "megabytes_per_second")
+DEFAULT = "engine,road,access,heavy,residue"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--customers", type=int, default=20_000)
-    parser.add_argument("--heavy", type=int, default=20_000, help="log-ins of the one heavy customer")
-    parser.add_argument("--sizes", default="1,10,100,1000", help="people erased at once")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--text", type=int, default=300, help="megabytes of text to look for 1,000 people in")
-    options = parser.parse_args()
-    sizes = tuple(int(size) for size in options.sizes.split(","))
-    if 2 * (options.repeats + 1) * sum(sizes) > options.customers:
-        parser.error("too few customers for these sizes and repeats")
+    options = _options()
     embedded.ensure_running()
-    print(f"{'':40}{'ours':>10}{'plain':>10}{'ratio':>8}", file=sys.stderr)
-    erased = erasing.measure(shop.fill(options.customers, options.heavy), sizes, options.repeats)
-    for row in chain(erased, residue.measure(options.text, options.repeats)):
-        print(json.dumps(row), flush=True)
-        print(f"{row['bench']:40}{row['ours_s']:>9}s{row['plain_s']:>9}s{row['ratio']:>7}×", file=sys.stderr)
+    print(f"{'':34}{'ours':>10}{'plain':>10}{'ratio':>8}  {'target':<28}", file=sys.stderr)
+    for row in _rows(options):
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+        plain, ratio = (f"{row['plain_s']}s", f"{row['ratio']}×") if "plain_s" in row else ("", "")
+        told = f"{row['target']} {'met' if row['met'] else 'MISSED'}"
+        rest = {name: value for name, value in row.items() if name in TOLD}
+        line = f"{row['bench']:34}{row['ours_s']:>9}s{plain:>10}{ratio:>8}  {told:<36}"
+        print(line, *(f"{name} {value}" for name, value in rest.items()), file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    described = "\n".join(f"  {name:10}{text}" for name, text in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog=f"benches:\n{described}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", default=DEFAULT, help=f"which benches, with commas between ({DEFAULT})")
+    parser.add_argument("--customers", type=int, default=30_000, help="customers of the shop (%(default)s)")
+    parser.add_argument("--heavy", default="200000", help="log-ins of the heavy customer; several with commas (%(default)s)")
+    parser.add_argument("--sizes", default="1,10,100,1000", help="people erased at once (%(default)s)")
+    parser.add_argument("--many", type=int, default=1000, help="people on the road at once (%(default)s)")
+    parser.add_argument("--singles", type=int, default=20, help="people one after the other (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="of everything that has an alternative (%(default)s)")
+    parser.add_argument("--text", type=int, default=100, help="megabytes of text of `residue` (%(default)s)")
+    parser.add_argument("--scale", default="10000,100000", help="customers of the two stores of `scale` (%(default)s)")
+    parser.add_argument("--plans", action="store_true", help="print the plans of the handwritten statements, and end")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(BENCHES):
+        parser.error(f"no such bench: {', '.join(sorted(unknown))}")
+    options.heavy, options.sizes, options.scale = (
+        tuple(map(int, text.split(","))) for text in (options.heavy, options.sizes, options.scale)
+    )
+    engine = (2 * (options.repeats + 1) + 1) * sum(options.sizes) * ("engine" in options.only)
+    if engine + (2 * options.repeats + 1) * options.many + 1000 > options.customers:
+        parser.error("too few --customers for these sizes and repeats: everybody is erased once")
+    return options
+
+
+def _rows(options: argparse.Namespace) -> Iterator[Row]:
+    if options.plans:
+        for size in options.sizes:
+            print(*erasing.explain(shop.fill(options.customers, 20), range(1, size + 1)), sep="\n", file=sys.stderr)
+        return
+    people: Iterator[int] = itertools.count(1)
+    if set(options.only) - {"scale", "residue"}:
+        url = shop.fill(options.customers, options.heavy[0])
+        product.make_ready(url)
+    if "engine" in options.only:
+        yield from erasing.measure(url, people, sizes=options.sizes, repeats=options.repeats)
+    if "road" in options.only:
+        yield from road.measure(url, people, many=options.many, repeats=options.repeats, singles=options.singles)
+    if "access" in options.only:
+        yield from access.measure_small(people, many=100, singles=options.singles)
+    if "residue" in options.only:
+        yield from residue.measure(options.text, options.repeats)
+    for rows in options.heavy if "heavy" in options.only else ():
+        if rows != options.heavy[0]:
+            url = shop.fill(options.customers, rows)
+            product.make_ready(url)
+        yield from access.measure_heavy(url, customer=options.customers + 1, rows=rows, repeats=options.repeats)
+        yield from erasing.measure_heavy(url, customers=options.customers, rows=rows, repeats=options.repeats)
+    if "scale" in options.only:
+        yield from scale.measure(small=options.scale[0], large=options.scale[1], people=100, repeats=options.repeats)
 
 
 if __name__ == "__main__":

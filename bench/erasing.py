@@ -5,15 +5,13 @@ Both leave the same rows, on the same server with the same commit settings, warm
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
 
 import psycopg
 
-from bench.shop import KEY, opened
+from bench.measured import Row, against, alternating, counted_statements, grown_memory, timed
+from bench.shop import KEY, opened, put_back_heavy
 from privacy.datamap.graph import Graph
 from privacy.engine import plan as plans
 from privacy.engine.erase import Job, erase
@@ -32,49 +30,76 @@ PLAIN = (
 )
 
 
-def measure(url: str, sizes: tuple[int, ...], repeats: int) -> Iterator[dict[str, Any]]:
+def measure(url: str, people: Iterator[int], *, sizes: Sequence[int], repeats: int) -> Iterator[Row]:
     graph, store = opened(url)
-    people = iter(range(1, 10**9))
 
     def some(count: int) -> list[int]:
         return [next(people) for _ in range(count)]
 
     for count in sizes:
-        _engine(graph, store, some(count))  # warm
-        _plain(url, some(count))
-        ours, plain = [], []
-        for _ in range(repeats):
-            ours.append(_timed(lambda ids: _engine(graph, store, ids), some(count)))
-            plain.append(_timed(lambda ids: _plain(url, ids), some(count)))
-        mine, theirs = statistics.median(ours), statistics.median(plain)
-        yield {
-            "bench": f"erase {count}, engine",
-            "ours_s": round(mine, 4),
-            "plain_s": round(theirs, 4),
-            "ratio": round(mine / theirs, 2),
-            "people_per_minute": round(60 * count / mine),
-        }
+
+        def ours(count: int = count) -> float:
+            ids = some(count)
+            return timed(lambda: _engine(graph, store, ids))
+
+        def plain(count: int = count) -> float:
+            ids = some(count)
+            return timed(lambda: delete_plainly(url, ids))
+
+        with grown_memory() as grown:
+            mine, theirs = alternating(ours, plain, repeats)
+        with counted_statements() as statements:
+            ours()
+        rate = round(60 * count / mine)
+        more = {"per_minute": rate, "statements": statements[0], "memory_mib": grown[0]}
+        yield against(f"erase {count}, engine", mine, theirs, 2, **more)
 
 
-def _timed(work: Callable[[list[int]], None], ids: list[int]) -> float:
-    began = time.perf_counter()
-    work(ids)
-    return time.perf_counter() - began
+def measure_heavy(url: str, *, customers: int, rows: int, repeats: int) -> Iterator[Row]:
+    """The customer with very many rows, who comes back after each time."""
+    graph, store = opened(url)
+
+    def ours() -> float:
+        taken = timed(lambda: _erase(graph, store, [(("email", "heavy@example.com"),)], rows + 43))
+        put_back_heavy(url, customers, rows)
+        return taken
+
+    def plain() -> float:
+        taken = timed(lambda: delete_plainly(url, [customers + 1]))
+        put_back_heavy(url, customers, rows)
+        return taken
+
+    with grown_memory() as grown:
+        mine, theirs = alternating(ours, plain, repeats)
+    yield against(f"erase {rows:,} rows of one", mine, theirs, 2, memory_mib=grown[0])
 
 
-def _engine(graph: Graph, store: Store, ids: list[int]) -> None:
-    identities = [(("email", f"customer-{number}@example.com"),) for number in ids]
+def _engine(graph: Graph, store: Store, ids: Sequence[int]) -> None:
+    _erase(graph, store, [(("email", f"customer-{number}@example.com"),) for number in ids], 63 * len(ids))
+
+
+def _erase(graph: Graph, store: Store, identities: Sequence[tuple[tuple[str, str], ...]], expected: int) -> None:
     with store.read() as session:
         holdings = locate(graph, {KEY: session}, [Subject.of(pairs) for pairs in identities])
     keys = Keys(graph)
     jobs = [Job(pairs, plans.write(graph, keys, KEY, holding)) for pairs, holding in zip(identities, holdings, strict=True)]
     reports = erase(graph, store, jobs, today=TODAY)
     gone = sum(counts["deleted"] for report in reports for counts in report.collections.values())
-    if gone != 63 * len(ids):
-        raise AssertionError(f"{gone} rows went instead of {63 * len(ids)}")
+    if gone != expected:
+        raise AssertionError(f"{gone} rows went instead of {expected}")
 
 
-def _plain(url: str, ids: list[int]) -> None:
+def delete_plainly(url: str, ids: Sequence[int]) -> None:
     with psycopg.connect(url) as connection:
         for statement in PLAIN:
-            connection.execute(statement, {"ids": ids})
+            connection.execute(statement, {"ids": list(ids)})
+
+
+def explain(url: str, ids: Sequence[int]) -> Iterator[str]:
+    """The plans of the handwritten statements, for so many people; nothing is changed."""
+    with psycopg.connect(url) as connection:
+        for statement in PLAIN:
+            yield statement
+            plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, SUMMARY OFF) {statement}", {"ids": list(ids)}).fetchall()
+            yield from (f"    {line}" for (line,) in plan)
+        connection.rollback()

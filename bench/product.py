@@ -7,7 +7,7 @@ The product asks two people to decide on every erasure (a constraint of its data
 from __future__ import annotations
 
 import os
-import re
+import signal
 import subprocess
 import sys
 import time
@@ -25,9 +25,12 @@ PATIENCE = 600  # seconds until something is taken to hang
 
 def make_ready(url: str) -> None:
     """An empty application with the shop as its one store. Call it before anything of the product is imported."""
-    import django
+    import django.conf
     from django.core.management import call_command
+    from django.db import connections
 
+    if django.conf.settings.configured:
+        connections.close_all()
     embedded.drop_database(embedded.DATABASE)
     embedded.create_database(embedded.DATABASE)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -81,7 +84,7 @@ def approve(requests: Sequence[int]) -> None:
     for request in RightsRequest.objects.filter(pk__in=requests).order_by("pk"):
         now = timezone.now()
         if request.right != "erasure":
-            cases.approve_request(request=request, acting_user=agent, reason="", now=now)
+            cases.approve_request(request=request, acting_user=approver, reason="", now=now)
             continue
         cases.propose_erasure(request=request, acting_user=agent, reason="", now=now)
         request.refresh_from_db()
@@ -115,14 +118,35 @@ def all_found(requests: Sequence[int]) -> bool:
     return not StoreRun.objects.filter(request__in=requests, state=RunState.LOCATING).exists()
 
 
-def all_done(requests: Sequence[int]) -> bool:
-    from requests_app.models import RightsRequest, State
+def all_carried_out(requests: Sequence[int]) -> bool:
+    """Whether every store is done and verified; the look for residue and the letter may still be to come (R21)."""
+    from requests_app.models import RunState, StoreRun
 
-    return not RightsRequest.objects.filter(pk__in=requests).exclude(state=State.COMPLETED).exists()
+    return not StoreRun.objects.filter(request__in=requests).exclude(state=RunState.DONE).exists()
+
+
+def all_packed(requests: Sequence[int]) -> bool:
+    from requests_app.models import Package
+
+    return Package.objects.filter(request__in=requests, state=Package.State.READY).count() == len(requests)
+
+
+def is_idle() -> bool:
+    """Whether nothing waits for a worker: no case, no message, no bell."""
+    from celery import current_app
+
+    from requests_app.models import OutboxItem, RightsRequest, State
+
+    if RightsRequest.objects.filter(closed_at=None).exclude(state=State.TRIAGE).exists():
+        return False
+    if OutboxItem.objects.filter(delivered_at=None).exclude(kind=OutboxItem.Kind.TASK).exists():
+        return False
+    with current_app.connection_for_read() as connection:
+        return not connection.default_channel.client.llen("celery")
 
 
 class Worker:
-    """A worker as operators start it, with as many processes as it takes by itself or `processes`."""
+    """A worker as operators start it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -131,28 +155,26 @@ class Worker:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *map(int, children)]
 
-    def forget_peaks(self) -> int:
-        """Begin to watch memory anew; answers what the family holds now, in KiB."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It does nothing until the block ends: what is prepared meanwhile is done from then on."""
         for pid in self.family():
-            Path(f"/proc/{pid}/clear_refs").write_text("5")
-        return sum(_kib(pid, "VmRSS") for pid in self.family())
-
-    def peak(self) -> int:
-        """The sum of what each held at most since then, in KiB."""
-        return sum(_kib(pid, "VmHWM") for pid in self.family())
-
-
-def _kib(pid: int, field: str) -> int:
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) if found else 0
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in self.family():
+                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
-def worker(processes: int = 1) -> Iterator[Worker]:
+def worker(processes: int = 2) -> Iterator[Worker]:
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", str(processes), "--loglevel", "ERROR"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=sys.stderr, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         yield Worker(process)
     finally:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 
+from bench.measured import Row, against
 from config import embedded
 from privacy.datamap.graph import Graph
 from privacy.datamap.joining import build
@@ -46,7 +46,7 @@ TABLES = {
 }
 
 
-def measure(megabytes: int, repeats: int) -> Iterator[dict[str, Any]]:
+def measure(megabytes: int, repeats: int) -> Iterator[Row]:
     url = _fill(rows=megabytes * 1_200)
     (dataset,) = parse(MAP, file="letters.yml")
     store = open_store("letters", url, policy=Policy())
@@ -69,16 +69,16 @@ def measure(megabytes: int, repeats: int) -> Iterator[dict[str, Any]]:
             _median(lambda what=what: _plain(url, what), repeats)
             for what in ("{} ILIKE '%%kund41@example.com%%'", "strpos({}, '@') > 0", "true")
         )
-        yield {
-            "bench": f"residue {PEOPLE}, {name}",
-            "ours_s": round(ours, 3),
-            "plain_s": round(one, 3),
-            "ratio": round(ours / one, 2),
-            "megabytes": round(size / 1e6),
-            "megabytes_per_second": round(size / 1e6 / ours),
-            "ratio_to_reading_every_character": round(ours / every, 2),
-            "ratio_to_counting_rows": round(ours / count, 2),
-        }
+        yield against(
+            f"residue {PEOPLE}, {name}",
+            ours,
+            one,
+            3,
+            megabytes=round(size / 1e6),
+            megabytes_per_second=round(size / 1e6 / ours),
+            ratio_to_reading_every_character=round(ours / every, 2),
+            ratio_to_counting_rows=round(ours / count, 2),
+        )
 
 
 def _fill(rows: int) -> str:

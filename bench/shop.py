@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+
 from config import embedded
 from config.embedded.postgres import installation
 from privacy.datamap.graph import Graph
@@ -39,6 +41,26 @@ def fill(customers: int, heavy: int) -> str:
     ]
     subprocess.run(command, check=True, env={**os.environ, "PGOPTIONS": ""})
     return url
+
+
+_BACK = """
+INSERT INTO address SELECT {i}, 1, 'Street', 'City', 'ST1', '00001';
+INSERT INTO customer SELECT {i}, 'heavy@example.com', 'Name {i}', timestamp '2020-01-01', {i};
+INSERT INTO payment_card SELECT {i}, 'Card of {i}', 4000000000000000 + {i}, 100, true, {i}, {i};
+INSERT INTO orders SELECT ({i} - 1) * 10 + k, {i}, {i}, {i}, 'leave at the door of {i}' FROM generate_series(1, 10) k;
+INSERT INTO order_item SELECT ({i} - 1) * 10 + k, l, (k + l) % 1000 + 1, 1 FROM generate_series(1, 10) k, generate_series(1, 3) l;
+INSERT INTO login SELECT {n} * 20 + k, {i}, timestamp '2021-01-01' + k * interval '1 minute',
+    '10.9.' || (k / 256) % 256 || '.' || k % 256 FROM generate_series(1, {rows}) k;
+VACUUM ANALYZE login;
+CHECKPOINT
+"""
+
+
+def put_back_heavy(url: str, customers: int, rows: int) -> None:
+    """The customer with very many rows again, after an erasure."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in _BACK.format(i=customers + 1, n=customers, rows=rows).split(";"):
+            connection.execute(statement)
 
 
 def opened(url: str) -> tuple[Graph, Store]:
