@@ -249,6 +249,7 @@ class Remnant(models.Model):
     subject = models.CharField(max_length=64)  # opaque person reference
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
     plan = EncryptedJSONField(null=True)  # the rows that stayed, without what was erased of them; dropped when they are gone
+    origin = EncryptedJSONField(null=True)  # the first plan, for when a backup brings rows back; ends with the backup horizon
     map_version = models.PositiveIntegerField()  # under whose rules `due_on` was reckoned
     counts = models.JSONField(default=dict)  # {collection: {"kept", "pinned", "shared", "undated", "until"}}, no values
     due_on = models.DateField(null=True)  # the first day on which something may go; null: no date says so
@@ -258,6 +259,7 @@ class Remnant(models.Model):
     note = models.CharField(max_length=255, blank=True)
     kept_at = models.DateTimeField()
     looked_at = models.DateTimeField(null=True)
+    returned_at = models.DateTimeField(null=True)  # when rows of it last went
     closed_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -125,6 +125,7 @@ def _parts(
         counts[node[1]] = {
             "rows": sum(m.count for m in holding.members.get(node, {}).values()),
             "contested": rows.withheld,
+            "redacted": rows.redacted,
             "others": others.get(node, 0),
         }
         if columns:
@@ -151,9 +152,10 @@ def _wanted(dataset: Any, collection: Collection, column: Column, portability: b
 
 @dataclass
 class Shown:
-    """Groups of one collection by the fields that are left out of their rows, and the number of rows to withhold."""
+    """Groups of one collection by the fields that are left out of their rows; how many rows are cut so, how many withheld."""
 
     without: dict[frozenset[str], list[Values]] = field(default_factory=dict)
+    redacted: int = 0
     withheld: int = 0
 
 
@@ -170,6 +172,7 @@ def _sorted_out(graph: Graph, holding: Holding, node: Node, answers: Answers, su
         elif answer == "redact":
             hidden = withheld_fields(graph, node, values, member, subject.identities)
             out.without.setdefault(hidden, []).append(values)
+            out.redacted += member.count
         else:
             out.withheld += member.count
     return out

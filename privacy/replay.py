@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from privacy import audit, ledger
+from privacy import audit, ledger, returning
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
@@ -64,10 +64,12 @@ def replay(*, store_key: str, backup_taken: datetime, actor: str, now: datetime)
             found = _recognise(maps.graph, session, store_key, erased)
         out = [_again(maps, store_key, case, now) for case in found]
     with transaction.atomic():
+        kept = returning.reopen(store_key=store_key, since=backup_taken, now=now)
         payload = {
             "store": store_key,
             "backup_taken": backup_taken.isoformat(),
             "cases": len(out),
+            "kept_again": kept,
             "skipped": sum(bool(r.skipped) for r in out),
             "blocked": sum(bool(r.blocked) for r in out),
         }

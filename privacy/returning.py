@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -58,10 +59,10 @@ def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, erasing.Repor
         return
     store = Store.objects.get(key=store_key)
     rows = [
-        Remnant(case=case, subject=ref, store=store, kept_at=now, **_facts(report), map_version=version)
+        Remnant(case=case, subject=ref, store=store, kept_at=now, origin=report.remnant, map_version=version, **_facts(report))
         for case, ref, version, report in left
     ]
-    changing = ["plan", "map_version", "counts", "due_on", "shared", "undated", "state", "note", "closed_at"]
+    changing = ["plan", "origin", "map_version", "counts", "due_on", "shared", "undated", "state", "note", "closed_at"]
     Remnant.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["case", "store"], update_fields=changing, batch_size=500
     )
@@ -79,6 +80,22 @@ def _facts(report: erasing.Report) -> dict[str, Any]:
             counts[name] = entry
     sums = {key: sum(entry[key] for entry in counts.values()) for key in ("shared", "undated")}
     return {"plan": report.remnant, "counts": counts, "due_on": report.due, "state": Remnant.State.WAITING, **sums}
+
+
+def reopen(*, store_key: str, since: datetime, now: datetime) -> int:
+    """A backup taken at `since` came back, and with it rows that went after: the next night looks for them; answers how many."""
+    returned = Remnant.objects.filter(store__key=store_key, returned_at__gt=since).exclude(origin=None)
+    rows = list(returned.select_for_update(of=("self",)).order_by("pk"))
+    for row in rows:
+        row.plan, row.due_on, row.state, row.closed_at = row.origin, timezone.localdate(now), Remnant.State.WAITING, None
+        row.save(update_fields=["plan", "due_on", "state", "closed_at"])
+    return len(rows)
+
+
+def forget(*, now: datetime) -> None:
+    """No backup is older than the horizon: what is gone need not be found again."""
+    horizon = now - timedelta(days=settings.INSYN_BACKUP_HORIZON_DAYS)
+    Remnant.objects.filter(closed_at__lt=horizon).exclude(origin=None).update(origin=None)
 
 
 # -- looking and going --------------------------------------------------------------------------------------------------
@@ -119,6 +136,7 @@ def _held_people() -> dict[str, set[str]]:
 def run(*, now: datetime) -> list[Leaving]:
     """Erase what no rule keeps and nobody shares any more. Safe to repeat; two at once share the work between them."""
     keeper = retention.guard()
+    forget(now=now)
     done: list[Leaving] = []
     for store in Store.objects.filter(is_active=True, versions__is_current=True).order_by("key"):
         done += _look_at(store, _to_look_at(now).filter(store=store, shared__gt=0), None, keeper, now)
@@ -235,7 +253,8 @@ def _go(maps: Maps, store: str, going: Sequence[tuple[Remnant, erasing.Job]], no
 def _note(row: Remnant, report: erasing.Report, version: int, now: datetime) -> Leaving:
     if report.blocked:
         return _stop(row, report.blocked, now)
-    for name, value in (_facts(report) | {"map_version": version, "note": "", "looked_at": now}).items():
+    happened = {"map_version": version, "note": "", "looked_at": now, "returned_at": now}
+    for name, value in (_facts(report) | happened).items():
         setattr(row, name, value)
     if report.remnant is None:
         row.state, row.closed_at, row.counts = Remnant.State.GONE, now, {}

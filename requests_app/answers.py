@@ -158,6 +158,11 @@ def _left_alone(n: int) -> str:
 Say = Callable[[int], str]
 _IN_PACKAGE: dict[str, Say] = {
     "exported": lambda n: ngettext("%(count)d record is in your package", "%(count)d records are in your package", n),
+    "redacted": lambda n: ngettext(
+        "%(count)d of them without what is about somebody else",
+        "%(count)d of them without what is about somebody else",
+        n,
+    ),
     "contested": lambda n: ngettext(
         "%(count)d record withheld, since it is about somebody else too",
         "%(count)d records withheld, since they are about somebody else too",

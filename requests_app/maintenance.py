@@ -38,7 +38,7 @@ def restrict_newer_rows(*, now: datetime) -> int:
 
 def say_which_kept_rows_stay(*, now: datetime) -> None:
     """Kept rows that could not go on their day are a task for a person, on the case that kept them; once per reason."""
-    for row in Remnant.objects.filter(state=Remnant.State.STOPPED).select_related("store").defer("plan").order_by("pk"):
+    for row in Remnant.objects.filter(state=Remnant.State.STOPPED).select_related("store").defer("plan", "origin").order_by("pk"):
         request = RightsRequest.objects.filter(reference=row.case).first()
         if request is not None:
             with override(settings.LANGUAGE_CODE):

@@ -27,6 +27,7 @@ RUN_TONES = {
 }
 DONE_KEYS = (
     "exported",
+    "redacted",
     "changed",
     "deleted",
     "anonymized",
@@ -129,6 +130,7 @@ def _done(right: str, done: Mapping[str, Any]) -> list[str]:
         return [set_as_a_whole[right] % {"rows": rows_in_words(done["rows"])}] if done.get("rows") else []
     words = {
         "exported": _("%(rows)s in the package"),
+        "redacted": _("%(rows)s of them without other people's fields"),
         "changed": _("%(rows)s corrected"),
         "deleted": _("%(rows)s deleted"),
         "anonymized": _("%(rows)s anonymized"),

@@ -55,7 +55,7 @@ class RemnantAdmin(DeskAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("store").defer("plan", "store__url", "store__read_url")
+        return super().get_queryset(request).select_related("store").defer("plan", "origin", "store__url", "store__read_url")
 
     @admin.display(description=_("rows"))
     def rows(self, remnant: Remnant) -> int:

@@ -19,6 +19,7 @@ STATUSES: dict[str, str | Promise] = {
 COUNTS: dict[str, str | Promise] = {
     "rows": gettext_lazy("%(rows)s found"),
     "exported": gettext_lazy("%(rows)s in the package"),
+    "redacted": gettext_lazy("%(rows)s of them without other people's fields"),
     "changed": gettext_lazy("%(rows)s changed"),
     "already": gettext_lazy("%(rows)s right already"),
     "deleted": gettext_lazy("%(rows)s deleted"),

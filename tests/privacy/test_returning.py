@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from privacy import audit, retention, returning, tasks
+from privacy import audit, replay, retention, returning, tasks
 from privacy.actions import Identity, Person
 from privacy.models import Remnant
 from tests.privacy.shared_rows import ANNA, BO, CIA, Shop
@@ -215,6 +215,28 @@ def test_a_row_without_a_start_stays_until_it_has_one(make_postgres_database, se
     assert rows(shop) == ([1, 2], [11, 12], [21])
     night(SECOND)
     assert rows(shop) == ([2], [12], [21])
+
+
+def test_rows_that_a_backup_brings_back_go_again(books):
+    """Restored to before the day: the customer and both invoices as the erasure left them."""
+    before = timezone.make_aware(datetime.fromisoformat(FIRST)) - timedelta(days=1)
+    night(FIRST)
+    night(SECOND)
+    books.sql("INSERT INTO customer VALUES (1, NULL, 'Anna', NULL)")
+    books.sql("INSERT INTO invoice VALUES (10, 1, '2022-03-01', 100, NULL), (11, 1, '2024-03-01', 200, NULL)")
+    later = timezone.make_aware(datetime.fromisoformat(SECOND)) + timedelta(days=1)
+    replay.replay(store_key="shop", backup_taken=before, actor="operator:nina", now=later)
+    night("2031-03-03")
+    assert rows(books) == ([2], [12], [21])
+    assert Remnant.objects.get().state == "gone"
+
+
+def test_what_is_gone_is_forgotten_with_the_last_backup(books, settings):
+    night(SECOND)
+    assert Remnant.objects.get().origin
+    after = timezone.make_aware(datetime.fromisoformat(SECOND)) + timedelta(days=settings.INSYN_BACKUP_HORIZON_DAYS + 2)
+    returning.run(now=after)
+    assert Remnant.objects.get().origin is None
 
 
 # -- shared rows --------------------------------------------------------------------------------------------------------

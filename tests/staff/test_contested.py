@@ -4,7 +4,9 @@ import pytest
 from django.urls import reverse
 
 from privacy import audit
+from privacy.models import Remnant
 from requests_app.models import State
+from requests_app.scans import scan_due
 from requests_app.workers import locate_due, run_due
 from tests.factories import make_customer, make_request
 from tests.privacy.shared_rows import Shop
@@ -64,10 +66,12 @@ def test_each_group_gets_its_own_answer_and_the_run_carries_them_out(desk, shop,
     code = desk.browser("bea").get(step_url(case, "approve-erasure")).context
     sent = {"digest": code["form"]["digest"].initial, "plan_code": code["plan_code"], "otp_token": desk.code("bea")}
     take(desk, "bea", case, "approve-erasure", **sent)
-    while run_due():
+    while run_due() or scan_due():
         pass
     assert fresh(case).state == State.COMPLETED
     assert len(shop.column("SELECT id FROM document WHERE id IN (11, 12)")) == 1
+    assert "1 record is somebody else's too" in fresh(case).answer
+    assert Remnant.objects.get(case=case.reference).shared == 1
 
 
 def test_group_by_group_leaves_none_out(desk, case):
