@@ -58,6 +58,8 @@ INSYN_POSTAL_ADDRESS = env.text("INSYN_POSTAL_ADDRESS", "Nordhem Webbhotell AB, 
 
 INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
 INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)
+# How long an account stays after its person's erasure was answered, for the answer is read by signing in (R24).
+INSYN_ACCOUNT_DAYS = env.integer("INSYN_ACCOUNT_DAYS", 30, least=0)
 # A replaced address or number takes effect so many hours after the old one was told (R16); at once in the demo.
 INSYN_CONTACT_CHANGE_HOURS = env.integer("INSYN_CONTACT_CHANGE_HOURS", 0 if DEMO else 72, least=0)
 INSYN_LEDGER_FILE = _state_path("INSYN_LEDGER_FILE", "ledger.jsonl")

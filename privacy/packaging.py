@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from django.utils import timezone
 
 from privacy import collection_words, package
+from privacy import own as own_store
 from privacy.datamap.categories import policy_category
 from privacy.datamap.graph import Graph, Node
 from privacy.datamap.model import Collection
@@ -23,6 +24,7 @@ from privacy.engine.locate import Subject, locate
 from privacy.engine.redact import withheld_fields
 from privacy.information import Held, information, transfer_problems
 from privacy.maps import Maps, open_maps
+from privacy.own import Own
 from privacy.stores import base
 from privacy.stores.base import Groups, Session, Values
 from privacy.terms import Person, RunOutcome, StoreUnavailable
@@ -37,19 +39,21 @@ def write_package(
     portability: bool = False,
     options: Mapping[str, Any] | None = None,
     information: Mapping[str, Any] | None = None,
+    own: Own | None = None,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> dict[str, RunOutcome]:
     """Stream the person's data into `sink` as a ZIP (R15); answers {store key: RunOutcome}. Raises StoreUnavailable.
 
     `options`: {"categories": […], "since": ISO date, "until": ISO date, "contested": {store: {collection: answer}}}.
-    `information`: {"reference", "requested_at"} of the case, for `information.json`. Where a store may not be exported at all
+    `information`: {"reference", "requested_at"} of the case, for `information.json`. `own`: what the application itself holds
+    (R24). Where a store may not be exported at all
     (Art. 15(2)), nothing is written and its outcome is `blocked`.
     """
     maps = open_maps(only=list(plans))
     if missing := sorted(set(plans) - set(maps.stores)):
         raise StoreUnavailable(maps.down.get(missing[0], f"{missing[0]}: is no longer registered"))
     try:
-        return _write(sink, maps, person, plans, language, portability, options or {}, information or {}, heartbeat)
+        return _write(sink, maps, person, plans, language, portability, options or {}, information or {}, own or {}, heartbeat)
     except base.StoreUnavailable as error:
         raise StoreUnavailable(str(error)) from None
 
@@ -63,6 +67,7 @@ def _write(
     portability: bool,
     options: Mapping[str, Any],
     about: Mapping[str, Any],
+    own: Own,
     heartbeat: Callable[[], None],
 ) -> dict[str, RunOutcome]:
     now = timezone.now()
@@ -86,6 +91,9 @@ def _write(
             parts += list(_parts(maps, key, session, holding, shown, language, portability, options, counts[key]))
         if problems:
             return {key: RunOutcome("blocked", {}, problems.get(key, "")) for key in plans}
+        if own:
+            held.append(own_store.held(own))
+            parts += own_store.parts(own, language=language, portability=portability, options=options)
         told = information(
             held,
             language=language,

@@ -27,7 +27,7 @@ from accounts.people import person_of
 from privacy import actions, audit
 from privacy.actions import RunOutcome
 from privacy.engine.identity import canonical, same
-from requests_app import notices, package_files
+from requests_app import notices, own_data, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
 from requests_app.steps import CUSTOMER
@@ -129,6 +129,7 @@ def _content_of(request: RightsRequest) -> dict[str, Any]:
         "portability": request.right == Right.PORTABILITY,
         "options": options | {"contested": {run.store.key: run.choices for run in runs if run.choices}},
         "information": {"reference": request.reference, "requested_at": request.received_at},
+        "own": own_data.own(request.customer),
     }
 
 

@@ -9,13 +9,16 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 
-from requests_app.answers import Standing, human_answers
+from privacy import own
+from privacy.collection_words import period_words
+from requests_app.answers import Standing, StoreAnswer, human_answers
 from requests_app.errors import NotAllowed
 from requests_app.models import Outcome, Right, RightsRequest
 
 AUTHORITY = "Integritetsskyddsmyndigheten"
+RECORD = "requests_app_rightsrequest"
 COURT = re.compile(r"domstol|tingsrätt|\bcourt", re.IGNORECASE)
 
 
@@ -42,7 +45,26 @@ def closing(*, request: RightsRequest, outcome: str, standing: Standing | None =
         # Of an erasure that found nothing the person is told where else was looked (R21).
         told = outcome != Outcome.NOTHING or request.right == Right.ERASURE
         answers = human_answers(request, standing) if told else []
+        answers = [*answers, _own_data()] if request.right == Right.ERASURE and outcome != Outcome.ERASED else answers
         return _render("closing", request, opening=opening, reason=request.decision_reason or "", answers=answers)
+
+
+def _own_data() -> StoreAnswer:
+    """What becomes of the account and of this very letter (R24)."""
+    (rule,) = own.dataset().collections[RECORD].keeps
+    lines = (
+        ngettext(
+            "Your account, the identities that you have proved and what you wrote to us are erased %(count)d day after "
+            "this answer, so that you can read it.",
+            "Your account, the identities that you have proved and what you wrote to us are erased %(count)d days after "
+            "this answer, so that you can read it.",
+            settings.INSYN_ACCOUNT_DAYS,
+        )
+        % {"count": settings.INSYN_ACCOUNT_DAYS},
+        _("That you asked and what we answered is kept for %(period)s: %(basis)s")
+        % {"period": period_words(rule.period), "basis": rule.basis},
+    )
+    return StoreAnswer(own.dataset().name, lines)
 
 
 def _opening(request: RightsRequest, outcome: str) -> str:

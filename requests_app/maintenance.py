@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from accounts import codes
 from privacy.models import Remnant
-from requests_app import doorbell, outbox
+from requests_app import doorbell, forgetting, outbox
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import locate_again, open_runs
 
@@ -25,6 +25,8 @@ def nightly(*, now: datetime) -> None:
     say_which_kept_rows_stay(now=now)
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
+    forgetting.forget_erased(now=now)
+    forgetting.forget_records(now=now)
     Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
     ApiToken.objects.filter(expires_at__lt=now).delete()
     doorbell.ring_now(doorbell.LOCATE)

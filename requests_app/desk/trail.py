@@ -52,6 +52,7 @@ WORDS: dict[str, Any] = {
     "run.done": gettext_lazy("A store is done"),
     "run.blocked": gettext_lazy("A store stopped"),
     "run.failed": gettext_lazy("A store failed"),
+    "person.forgotten": gettext_lazy("The account and the words of the person were erased"),
     "package.built": gettext_lazy("The package is ready"),
     "package.downloaded": gettext_lazy("The package was downloaded"),
     "package.expired": gettext_lazy("The package expired and was deleted"),

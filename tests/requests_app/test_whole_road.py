@@ -151,7 +151,8 @@ def carried_out(request, approver):
 
 
 def test_access_is_a_package_with_all_stores(stores, sven, approver):
-    request = carried_out(make_request(sven, right="access"), approver)
+    make_request(make_customer("lisa@example.se"), right="access", reason="Because Lisa asks.")
+    request = carried_out(make_request(sven, right="access", reason="Because Sven asks."), approver)
     assert (request.state, request.outcome) == (State.COMPLETED, Outcome.FULFILLED)
     content, _name, size = delivery.stream_package(request=request, customer=sven, now=timezone.now())
     whole = b"".join(content)
@@ -159,6 +160,14 @@ def test_access_is_a_package_with_all_stores(stores, sven, approver):
     with zipfile.ZipFile(io.BytesIO(whole)) as package:
         assert [row["name"] for row in json.loads(package.read("data/crm/customer.json"))] == ["Sven"]
         assert len(json.loads(package.read("data/activity/login.json"))) == 2
+        identities = json.loads(package.read("data/insyn/accounts_customeridentity.json"))
+        assert {row["value"] for row in identities} == {"sven@example.se", "K1"}
+        (own,) = json.loads(package.read("data/insyn/requests_app_rightsrequest.json"))
+        assert (own["reference"], own["reason"]) == (request.reference, "Because Sven asks.")
+        actions = [row["action"] for row in json.loads(package.read("data/insyn/privacy_auditevent.json"))]
+        assert actions[0] == "request.submitted"
+        information = json.loads(package.read("information.json"))
+        assert "Insyn" in {store["name"] for store in information["stores"]}
         assert b"lisa" not in whole
         assert "lisa" not in "".join(package.read(name).decode() for name in package.namelist())
 

@@ -1,0 +1,59 @@
+"""The application's own database as the store `insyn`: its data map, and the parts of a package that come from it (R24)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from privacy import collection_words
+from privacy.datamap.categories import policy_category
+from privacy.datamap.loader import parse
+from privacy.datamap.model import Dataset
+from privacy.engine.export import Part
+from privacy.information import Held
+from privacy.models import Store
+
+KEY = "insyn"
+FILE = Path(__file__).parent / "datasets" / "insyn.yml"
+
+# {collection: one person's rows}: their requests and what belongs to these, some hundred rows at most
+Own = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@lru_cache(maxsize=1)
+def dataset() -> Dataset:
+    (found,) = parse(FILE.read_text(encoding="utf-8"), file=FILE.name)
+    return found
+
+
+def held(own: Own) -> Held:
+    return Held(Store(key=KEY, name=dataset().name), dataset(), frozenset(own))
+
+
+def parts(own: Own, *, language: str, portability: bool, options: Mapping[str, Any]) -> Iterator[Part]:
+    """What a person gets of it: as of every other store, within the right and the categories that were asked for."""
+    chosen = options.get("categories")
+    for name, rows in own.items():
+        collection = dataset().collections[name]
+        columns = [
+            column
+            for column in collection_words.columns(collection)
+            if (not portability or collection_words.portable(dataset(), collection, collection.fields[column.name]))
+            and (not chosen or policy_category(column.categories) in chosen)
+        ]
+        if columns:
+            yield Part(
+                store=KEY,
+                store_name=dataset().name,
+                collection=name,
+                label=collection_words.label(collection),
+                purpose=collection_words.purpose_text(dataset(), collection, language=language),
+                columns=tuple(columns),
+                batches=_batches(rows, [column.name for column in columns]),
+            )
+
+
+def _batches(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Callable[[], list[list[tuple[Any, ...]]]]:
+    return lambda: [[tuple(row[name] for name in names) for row in rows]]
