@@ -23,6 +23,7 @@ from privacy.engine.holding import Keys
 from privacy.engine.identity import InvalidIdentity, canonical
 from privacy.engine.locate import Frozen, Subject, locate
 from privacy.maps import Maps, open_maps
+from privacy.models import Remnant
 from privacy.stores.base import Session, StoreError, StoreRefused, Values
 from privacy.stores.values import to_json
 
@@ -151,16 +152,40 @@ def _again(maps: Maps, store: str, found: Recognised, now: datetime) -> Replayed
 
 
 def _came_back(maps: Maps, store: str, found: Recognised) -> str:
-    """A person whose identity stands in another store today, in a row of their own, came back after the erasure."""
+    """Who stands in another store today, by an identity or by the number that led here from there, came back after the erasure.
+
+    Rows that the erasure left there (kept by a law, pinned, shared) are no sign of that: they never went.
+    """
     for key in _readable(maps, store):
+        stayed = _stayed(found.case, key)
         try:
             with maps.stores[key].read() as session:
                 (holding,) = locate(maps.graph, {key: session}, [Subject.of(found.identities)])
+                roots = (node for node, _, member in holding if member.role == "root" and not member.contested)
+                is_known = any(node[1] not in stayed for node in roots) or _owner_stands(maps.graph, session, key, found, stayed)
         except StoreError:
             continue
-        if any(member.role == "root" and not member.contested for _, _, member in holding):
+        if is_known:
             return f"this person is known to {key} again, after the erasure of {found.erased_at.date().isoformat()}"
     return ""
+
+
+def _stayed(case: str, store: str) -> frozenset[str]:
+    """The collections of a store in which the case's erasure left rows."""
+    return frozenset(
+        name for counts in Remnant.objects.filter(case=case, store__key=store).values_list("counts", flat=True) for name in counts
+    )
+
+
+def _owner_stands(graph: Graph, session: Session, store: str, found: Recognised, stayed: frozenset[str]) -> bool:
+    """Whether a row of `store` owns rows that stand in the restored store again."""
+    for link in graph.links:
+        keys = found.inbound.get(link.id, ())
+        if keys and link.parent[0] == store and link.parent[1] not in stayed:
+            rows = [(0, *key) for key in sorted(keys, key=repr)]
+            if any(session.find(link.parent[1], link.parent_columns, rows, link.parent_columns, {})):
+                return True
+    return False
 
 
 def _readable(maps: Maps, store: str) -> Iterator[str]:
