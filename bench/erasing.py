@@ -16,7 +16,8 @@ from privacy.datamap.graph import Graph
 from privacy.engine import plan as plans
 from privacy.engine.erase import Job, erase
 from privacy.engine.holding import Keys
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Subject
 from privacy.stores.base import Store
 
 TODAY = date(2026, 1, 1)  # the shop has no keep rules: any day does

@@ -18,7 +18,8 @@ from privacy.engine.decide import decide
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding, Keys
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Subject
 from privacy.maps import Maps, open_maps
 from privacy.stores import base
 from privacy.stores.base import Groups, Session, StoreError

@@ -20,8 +20,9 @@ from privacy.engine.answers import Answers
 from privacy.engine.erase import subject_of
 from privacy.engine.export import Column, Part
 from privacy.engine.holding import Holding
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
 from privacy.engine.redact import withheld_fields
+from privacy.engine.subject import Subject
 from privacy.information import Held, information, transfer_problems
 from privacy.maps import Maps, open_maps
 from privacy.own import Own

@@ -21,7 +21,8 @@ from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
 from privacy.engine.holding import Keys
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.engine.locate import Frozen, Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Frozen, Subject
 from privacy.maps import Maps, open_maps
 from privacy.models import Remnant
 from privacy.stores.base import Session, StoreError, StoreRefused, Values

@@ -8,38 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from privacy.datamap.graph import Graph, Link, Node
+from privacy.engine.facts import Facts, Found, Group
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
 from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.subject import Subject
 from privacy.stores.base import Values
-
-if TYPE_CHECKING:
-    from privacy.engine.locate import Subject
-
-Group = tuple[Node, Values]
-
-
-@dataclass
-class Facts:
-    """What the stores said beyond the groups themselves."""
-
-    owners: dict[str, set[Values]] = field(default_factory=dict)  # link id → parent keys that exist
-    pointing: dict[int, dict[Values, int]] = field(default_factory=dict)  # pointer number → parent key → rows pointing there
-    occurrences: dict[tuple[str, str], set[Group]] = field(default_factory=dict)  # identity → groups that carry it
-
-
-@dataclass
-class Found:
-    """All groups fetched for one person, with the strongest role seen; the judgement may weaken or drop them."""
-
-    members: dict[Node, dict[Values, Member]] = field(default_factory=dict)
-    roots: dict[Node, set[Values]] = field(default_factory=dict)
-    referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
-    inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)  # (link id, downwards) → keys without an owner
-    disputed: bool = False  # something was reached that only a judge can place
 
 
 def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts, stores: set[str]) -> Holding:

@@ -19,8 +19,9 @@ from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, lets_go, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
-from privacy.engine.locate import Frozen, Subject, locate
+from privacy.engine.locate import locate
 from privacy.engine.pseudonyms import pseudonymized
+from privacy.engine.subject import Frozen, Subject
 from privacy.engine.uncollected import uncollected
 from privacy.engine.verify import remaining
 from privacy.engine.waves import apart, waves

@@ -8,55 +8,18 @@ contested, and the facts tell so for the whole batch at once: they are *undisput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine.contest import Facts, Found, judge
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
-from privacy.engine.identity import canonical
+from privacy.engine.contest import judge
+from privacy.engine.facts import Found, gather
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, carries_identity, identities_of
+from privacy.engine.subject import Subject
 from privacy.engine.uncollected import uncollected
 from privacy.engine.undisputed import Undisputed
-from privacy.stores.base import Count, Session, Values
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A person of the batch: canonical identities by kind, or what a plan remembered of an earlier search."""
-
-    identities: Mapping[str, frozenset[str]]
-    frozen: Frozen | None = None
-    disclosed: Container[tuple[Node, Values]] = frozenset()  # contested groups that staff gave to this person
-
-    @classmethod
-    def of(cls, identities: Iterable[tuple[str, str]], **more: Any) -> Subject:
-        """Raises InvalidIdentity."""
-        found: dict[str, set[str]] = {}
-        for kind, value in identities:
-            found.setdefault(kind, set()).add(canonical(kind, value))
-        return cls({kind: frozenset(values) for kind, values in found.items()}, **more)
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """What one store's plan remembers: its groups, the keys that led in from elsewhere, and what other stores said."""
-
-    store: str
-    roots: Mapping[Node, Sequence[Values]] = field(default_factory=dict)
-    inbound: Mapping[tuple[str, bool], Sequence[Values]] = field(default_factory=dict)  # (link id, downwards) → keys
-    foreign: Mapping[str, frozenset[Values]] = field(default_factory=dict)  # link id → keys of the person's rows elsewhere
-    known: Mapping[Node, Mapping[Values, tuple[str, tuple[Reason, ...]]]] = field(default_factory=dict)  # → role, reasons
-
-    @cached_property
-    def disputed(self) -> bool:
-        return any(reasons for groups in self.known.values() for _, reasons in groups.values())
-
-    def reasons(self, node: Node, values: Values) -> tuple[Reason, ...] | None:
-        """Why a planned group was contested; None: it was not planned."""
-        known = self.known.get(node, {}).get(values)
-        return known[1] if known else None
+from privacy.stores.base import Session, Values
 
 
 @uncollected()
@@ -70,7 +33,7 @@ def locate(
     """One Holding per subject, judged per person, whoever shares the batch. Stores without a session take no part."""
     search = _Search(graph, sessions, subjects, heartbeat)
     search.reach()
-    facts = search.facts()
+    facts = gather(graph, search.keys, sessions, subjects, search.found, search.fetched, heartbeat=heartbeat)
     undisputed = Undisputed(graph, search.keys, facts, set(sessions))
     return [
         undisputed.holding(found)
@@ -283,94 +246,3 @@ class _Search:
                     walk.pending.append(ask)
         if link and not ownerless:
             self.fetched[link] = self.fetched.get(link, 0) + rows
-
-    # -- facts --------------------------------------------------------------------------------------------------------
-
-    def facts(self) -> Facts:
-        facts = Facts()
-        self._owners(facts)
-        self._pointers(facts)
-        self._occurrences(facts)
-        return facts
-
-    def _owners(self, facts: Facts) -> None:
-        """Which parents outside a person's groups exist (R10a). One statement per ownership link, none where owners led there."""
-        for link in self.graph.links:
-            if not link.owns or link.parent[0] not in self.sessions or self._all_by_owners(link):
-                continue
-            wanted: dict[Values, set[int]] = {}
-            for tag, found in enumerate(self.found):
-                groups = found.members.get(link.child)
-                if not groups:
-                    continue
-                inside = {self.keys.parent(link, values) for values in found.members.get(link.parent, ())}
-                for values in groups:
-                    if not self._meant(link, link.child, values):
-                        continue
-                    key = None if values in found.roots.get(link.child, ()) else self.keys.child(link, values)
-                    if key is not None and key not in inside:
-                        wanted.setdefault(key, set()).add(tag)
-            if wanted:
-                keys = list(wanted)
-                constants = link.when if link.when_node == link.parent else {}
-                rows = [(number, *key) for number, key in enumerate(keys)]
-                hits = self.sessions[link.parent[0]].find(link.parent[1], link.parent_columns, rows, (), constants)
-                facts.owners[link.id] = {keys[number] for number, _, _ in hits}
-                for key in facts.owners[link.id]:
-                    for tag in wanted[key]:
-                        self.found[tag].disputed = True
-
-    def _all_by_owners(self, link: Link) -> bool:
-        """Whether every group of the link's child was reached by this very link, from an owner in the same person's set."""
-        if not self.keys.alike(link):
-            return False
-        return self.fetched.get(link.id, 0) == sum(len(found.members.get(link.child, ())) for found in self.found)
-
-    def _pointers(self, facts: Facts) -> None:
-        """How many rows point at referenced (and jointly owned) rows, by link and live key (R10b): one statement a store."""
-        asked: dict[str, list[tuple[int, list[Values], Count]]] = {}
-        for number, pointer in enumerate(self.graph.pointers):
-            if pointer.child[0] not in self.sessions:
-                continue
-            wanted: dict[Values, None] = {}
-            joint = pointer.link is not None and pointer.link.joint
-            for found in self.found:
-                roots = found.roots.get(pointer.parent, ())
-                for values in (found.members if joint else found.referred).get(pointer.parent, ()):
-                    if values not in roots and (key := self.keys.raw(pointer.parent, pointer.parent_columns, values)) is not None:
-                        wanted[key] = None
-            if wanted:
-                keys = list(wanted)
-                rows = [(i, *key) for i, key in enumerate(keys)]
-                count = Count(pointer.child[1], pointer.child_columns, rows, pointer.when)
-                asked.setdefault(pointer.child[0], []).append((number, keys, count))
-        for store, counts in asked.items():
-            self.heartbeat()
-            answers = self.sessions[store].counts([count for _, _, count in counts])
-            for (number, keys, _), totals in zip(counts, answers, strict=True):
-                pointer = self.graph.pointers[number]
-                facts.pointing[number] = {
-                    self.keys.of(keys[i], pointer.parent, pointer.parent_columns): total for i, total in totals.items()
-                }
-
-    def _occurrences(self, facts: Facts) -> None:
-        """Where the other identities on this person's rows stand (R10c, d). One statement per identity column."""
-        wanted: dict[str, set[str]] = {}
-        for subject, found in zip(self.subjects, self.found, strict=True):
-            for kind, value in self._carried(found):
-                if value not in subject.identities.get(kind, ()):
-                    wanted.setdefault(kind, set()).add(value)
-        for kind, values in wanted.items():
-            order = sorted(values)
-            numbers = {value: [i] for i, value in enumerate(order)}
-            for node, column in self.graph.identities.get(kind, ()):
-                if node[0] in self.sessions:
-                    by = self.graph.group_columns[node]
-                    for i, group, _ in self.sessions[node[0]].find_identity(node[1], column, kind, numbers, by):
-                        facts.occurrences.setdefault((kind, order[i]), set()).add((node, group))
-
-    def _carried(self, found: Found) -> Iterable[tuple[str, str]]:
-        for node in {node for places in self.graph.identities.values() for node, _ in places}:
-            for values in found.members.get(node, ()):
-                for kind, _, value in identities_of(self.graph, node, values):
-                    yield kind, value

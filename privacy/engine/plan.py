@@ -13,7 +13,7 @@ from typing import Any
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision, Fate
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, lasting
-from privacy.engine.locate import Frozen
+from privacy.engine.subject import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
 

@@ -17,8 +17,8 @@ from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.anonymize import assignments
 from privacy.engine.decide import KEEP, PART, STAY, Decision, Fate
 from privacy.engine.holding import NEWCOMER, OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason
-from privacy.engine.locate import Frozen
 from privacy.engine.plan import VERSION
+from privacy.engine.subject import Frozen
 from privacy.stores.base import Groups, Session, Values
 from privacy.stores.values import from_json, to_json
 

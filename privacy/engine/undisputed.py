@@ -7,16 +7,13 @@ either, and every group has the role in which it was reached. Where one strikes,
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING
 
 from privacy.datamap.graph import Graph, Link, Node, Pointer
-from privacy.engine.contest import Facts, Found
+from privacy.engine.facts import Facts, Found
 from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, carries_identity, identities_of
 from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.subject import Subject
 from privacy.stores.base import Values
-
-if TYPE_CHECKING:
-    from privacy.engine.locate import Subject
 
 Outside = Mapping[Node, Set[Values]]
 

@@ -15,7 +15,8 @@ from privacy.datamap.loader import parse
 from privacy.engine import plan as plans
 from privacy.engine.erase import Job, Report, erase
 from privacy.engine.holding import Holding, Keys
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Subject
 from privacy.stores.base import Groups
 from privacy.stores.registry import Policy, open_store
 from tests.engine.reference import Row

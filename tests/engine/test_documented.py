@@ -14,7 +14,8 @@ from privacy.datamap.loader import parse
 from privacy.engine import plan as plans
 from privacy.engine.erase import Job, Report, erase
 from privacy.engine.holding import Keys
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Subject
 from privacy.stores.registry import Policy, open_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "engine.md").read_text()

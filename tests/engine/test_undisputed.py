@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding
-from privacy.engine.locate import Subject, locate
+from privacy.engine.locate import locate
+from privacy.engine.subject import Subject
 from privacy.engine.undisputed import Undisputed
 from tests.engine.places import Identities, Place
 from tests.engine.test_against_reference import examples, persons, shape
