@@ -55,6 +55,7 @@ class ForeignKey:
     parent: str
     parent_columns: tuple[str, ...]
     on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Table:
     uniques: tuple[tuple[str, ...], ...] = ()  # the primary key is one of them
     kind: str = "table"  # table | view
     schema: str | None = None
-    triggers: tuple[str, ...] = ()  # their definitions
+    triggers: tuple[str, ...] = ()  # the definitions of triggers and rewrite rules
 
     def is_unique(self, columns: Sequence[str]) -> bool:
         return any(set(key) <= set(columns) for key in self.uniques)

@@ -28,8 +28,9 @@ class Dialect:
 
     loose = False  # whether a column may hold values that are none of its type
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
         self.engine = engine
+        self.schema = schema
         self.quote_name = engine.dialect.identifier_preparer.quote_identifier
 
     def name(self, identifier: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -84,10 +85,13 @@ class MySqlDialect(Dialect):
         def read(sql: str) -> list[Any]:
             return list(connection.execute(sa.text(sql), where))
 
+        checks = read(_CHECKS) if getattr(self.engine.dialect, "is_mariadb", False) else []
+        documents = {(table, match[1]) for table, text in checks if (match := re.fullmatch(r"json_valid\(`(.*)`\)", text))}
         columns: dict[str, dict[str, Column]] = {}
         kinds: dict[str, str] = {}
         for row in read(_COLUMNS):
-            columns.setdefault(row[0], {})[row[1]] = _column(row)
+            column = _column(row)
+            columns.setdefault(row[0], {})[row[1]] = replace(column, family="json") if (row[0], row[1]) in documents else column
             kinds[row[0]] = "view" if "VIEW" in row[10] else "table"  # or SYSTEM VERSIONED
         keys: dict[tuple[str, str], list[str]] = {}
         partial: set[tuple[str, str]] = set()  # of a text's beginning, or of an expression
@@ -99,8 +103,8 @@ class MySqlDialect(Dialect):
         for table, text in read(_TRIGGERS):
             triggers.setdefault(table, []).append(text)
         foreign: dict[tuple[str, str, str], list[Any]] = {}
-        for child_schema, child, name, column, parent, parent_column, rule in read(_FOREIGN):
-            foreign.setdefault((child_schema, child, name), []).append((column, parent, parent_column, rule))
+        for child_schema, child, name, *rest in read(_FOREIGN):
+            foreign.setdefault((child_schema, child, name), []).append(rest)
         tables = {
             name: Table(
                 name=name,
@@ -116,7 +120,7 @@ class MySqlDialect(Dialect):
         links = []
         for (child_schema, child, _), parts in foreign.items():
             name = child if child_schema == own else f"{child_schema}.{child}"
-            fk = ForeignKey(name, tuple(p[0] for p in parts), parts[0][1], tuple(p[2] for p in parts), parts[0][3])
+            fk = ForeignKey(name, tuple(p[0] for p in parts), parts[0][1], tuple(p[2] for p in parts), *parts[0][3:5])
             links.append(fk)
             if child_schema != own:
                 known = dict(tables[name].columns) if name in tables else {}
@@ -248,13 +252,15 @@ SELECT c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, c.COLUMN_TYPE, c.IS_NULLABLE, c
 FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
 WHERE c.TABLE_SCHEMA = :schema ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION
 """
+# MariaDB's JSON is a text with a check.
+_CHECKS = "SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = :schema"
 _KEYS = """
 SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = :schema AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX
 """
 _FOREIGN = """
 SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME,
-  r.DELETE_RULE
+  r.DELETE_RULE, r.UPDATE_RULE
 FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
   ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
 WHERE k.REFERENCED_TABLE_SCHEMA = :schema ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION
@@ -293,6 +299,8 @@ def _random(what: str, column: Column) -> str:
         return f"LEFT(SHA2(CONCAT(UUID(), RAND()), 256), {min(column.length or 32, 32)})"
     if what == "email":
         return f"CONCAT(LEFT(SHA2(CONCAT(UUID(), RAND()), 256), {min((column.length or 60) - 18, 32)}), '@anonymous.invalid')"
+    if what == "int" and column.type_name.startswith("year"):
+        return "1970 + FLOOR(RAND() * 60)"
     if what == "int":
         return f"FLOOR(RAND() * {min(2**column.bits - 1, 2**53)})"
     if what == "number":
@@ -305,7 +313,8 @@ def _random(what: str, column: Column) -> str:
     if what == "uuid":
         return "UUID()"
     if what == "bytes":
-        return f"LEFT(UNHEX({hexadecimal}), 16)"
+        longest = re.search(r"binary\((\d+)\)", column.type_name)
+        return f"LEFT(UNHEX({hexadecimal}), {min(int(longest[1]), 16) if longest else 16})"
     if what == "json":
         return "'{}'"
     if what == "choice":

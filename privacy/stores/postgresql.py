@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Loader
 
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
@@ -68,7 +70,7 @@ WHERE n.nspname = :schema AND i.indisunique AND i.indpred IS NULL AND i.indisval
 GROUP BY c.relname, i.indexrelid, i.indisprimary
 """
 _FOREIGN = """
-SELECT cn.nspname, c.relname, p.relname, x.confdeltype,
+SELECT cn.nspname, c.relname, p.relname, x.confdeltype, x.confupdtype,
        (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(x.conkey) WITH ORDINALITY k(attnum, n)
         JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.attnum),
        (SELECT array_agg(a.attname ORDER BY k.n) FROM unnest(x.confkey) WITH ORDINALITY k(attnum, n)
@@ -84,15 +86,26 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (x.conkey)
 WHERE x.contype = 'c' AND n.nspname = :schema
 """
+# With the source of their functions, which can be replaced without touching the trigger, and those of single partitions.
 _TRIGGERS = """
-SELECT c.relname, pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT g.tgisinternal AND n.nspname = :schema ORDER BY 1, 2
+SELECT c.relname, pg_get_triggerdef(g.oid) || ' ' || f.prosrc FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+JOIN pg_class c ON c.oid = coalesce(pg_partition_root(g.tgrelid), g.tgrelid) JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND n.nspname = :schema
+UNION ALL
+SELECT c.relname, pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND n.nspname = :schema
+ORDER BY 1, 2
 """
-_ON_DELETE = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+_ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
 class PostgresDialect(Dialect):
     skip_locked = " FOR UPDATE OF t SKIP LOCKED"
+    loose = True  # 'infinity', and days before and after Python's calendar
+
+    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+        super().__init__(engine, schema)
+        sa.event.listen(engine, "connect", _on_connect)
 
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
         own = schema or connection.execute(sa.text("SELECT current_schema()")).scalar()
@@ -116,12 +129,12 @@ class PostgresDialect(Dialect):
         for table, text in read(_TRIGGERS):
             triggers.setdefault(table, []).append(text)
         foreign, outside = [], {}
-        for child_schema, child, parent, on_delete, child_columns, parent_columns in read(_FOREIGN):
+        for child_schema, child, parent, on_delete, on_update, child_columns, parent_columns in read(_FOREIGN):
             name = child if child_schema == own else f"{child_schema}.{child}"
             if name not in columns and child_schema != own:
                 outside[name] = (child_schema, child, child_columns)
-            kind = on_delete.decode() if isinstance(on_delete, bytes) else on_delete
-            foreign.append(ForeignKey(name, tuple(child_columns), parent, tuple(parent_columns), _ON_DELETE[kind]))
+            actions = _ACTIONS[_char(on_delete)], _ACTIONS[_char(on_update)]
+            foreign.append(ForeignKey(name, tuple(child_columns), parent, tuple(parent_columns), *actions))
         tables = {
             name: Table(
                 name=name,
@@ -154,11 +167,13 @@ class PostgresDialect(Dialect):
         connection.execution_options(isolation_level="REPEATABLE READ")
         self._limits(connection)
 
-    @staticmethod
-    def _limits(connection: sa.Connection) -> None:
-        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
-        sql = "SELECT " + ", ".join(f"set_config('{name}', '{seconds}s', true)" for name, seconds in limits.items())
-        connection.execute(sa.text(sql))
+    def _limits(self, connection: sa.Connection) -> None:
+        # Rows that a policy hides from us must be an error, never "nothing found".
+        limits = {"statement_timeout": f"{STATEMENT_SECONDS}s", "lock_timeout": f"{LOCK_SECONDS}s", "row_security": "off"}
+        parts = [f"set_config('{name}', '{value}', true)" for name, value in limits.items()]
+        if self.schema:  # where the tables' own triggers look for what they name
+            parts.append("set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)")
+        connection.execute(sa.text("SELECT " + ", ".join(parts)), {"schema": self.schema} if self.schema else {})
 
     def values(self, columns: Sequence[Column], rows: Sequence[Values], name: str = "v") -> tuple[str, dict[str, Any]]:
         names = ", ".join(f"k{i}" for i in range(len(columns)))
@@ -270,7 +285,7 @@ SELECT greatest(max(pg_relation_size(relid)), pg_relation_size(to_regclass(:name
 FROM pg_partition_tree(to_regclass(:name))
 """
 
-_PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "date", "datetime", "uuid", "bytes"}
+_PYTHON_FAMILIES = {"int", "decimal", "float", "text", "bool", "uuid", "bytes"}
 _AS_TEXT = {"json", "array", "other"}  # compared by their text: not all such types have an equality, or take every value
 
 
@@ -290,6 +305,27 @@ def _array(column: Column, values: Values) -> Any:
         joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
         return '{"' + joined + '"}'
     return list(values)
+
+
+class _AsTextOtherwise(Loader):
+    """Reads what psycopg reads, and as its text what Python has no value for: infinity, the year 12000, 24:00."""
+
+    def __init__(self, oid: int, context: Any = None) -> None:
+        super().__init__(oid, context)
+        known = psycopg.adapters.get_loader(oid, self.format)
+        assert known is not None
+        self._known = known(oid, context).load
+
+    def load(self, data: Any) -> Any:
+        try:
+            return self._known(data)
+        except (psycopg.DataError, ValueError, OverflowError):
+            return bytes(data).decode()
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    for name in ("date", "timestamp", "timestamptz", "time", "timetz", "interval"):
+        connection.adapters.register_loader(name, _AsTextOtherwise)
 
 
 def _renamed(column: Column, name: str) -> Column:

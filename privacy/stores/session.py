@@ -40,13 +40,15 @@ class SqlSession:
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
         self.statements += 1
-        return self.connection.execute(text(sql), dict(parameters or {}))
+        with self.store.translated():
+            return self.connection.execute(text(sql), dict(parameters or {}))
 
     def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Values]:
         """The whole answer as the driver gives it."""
         result = self.execute(sql, parameters)
         cursor = result.cursor
-        rows = list(cursor.fetchall()) if cursor else []
+        with self.store.translated():
+            rows = list(cursor.fetchall()) if cursor else []
         result.close()
         return rows
 
@@ -57,15 +59,16 @@ class SqlSession:
     def fetches(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Sequence[Any]]:
         """The rows in lists as they come from the database, each as long as the size of those before it allows."""
         self.statements += 1
-        options = {"stream_results": True, "yield_per": FETCH}
-        result = self.connection.execute(text(sql), dict(parameters or {}), execution_options=options)
-        count = _FIRST_FETCH
-        try:
-            while fetched := result.fetchmany(count):
-                yield fetched
-                count = max(1, min(FETCH, 4 * count, FETCH_BYTES * len(fetched) // (weight(fetched) or 1)))
-        finally:
-            result.close()
+        with self.store.translated():
+            options = {"stream_results": True, "yield_per": FETCH}
+            result = self.connection.execute(text(sql), dict(parameters or {}), execution_options=options)
+            count = _FIRST_FETCH
+            try:
+                while fetched := result.fetchmany(count):
+                    yield fetched
+                    count = max(1, min(FETCH, 4 * count, FETCH_BYTES * len(fetched) // (weight(fetched) or 1)))
+            finally:
+                result.close()
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class SqlStore:
         self.key = key
         self.schema_name = schema
         self.engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, **(options or {}))
-        self.dialect = dialect(self.engine)
+        self.dialect = dialect(self.engine, schema)
         self._schema: Schema | None = None
         self._spellings: dict[tuple[str, str, str], bool] = {}
 
@@ -78,20 +78,23 @@ class SqlStore:
             yield
         except StoreError:
             raise
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
             if isinstance(error, sa.exc.DBAPIError):
-                translated = self.translate(error)
-            else:
+                translated = self.translate(error.orig, lost=error.connection_invalidated)
+            elif isinstance(error, sa.exc.SQLAlchemyError):
                 translated = StoreRefused(f"{self.key}: {type(error).__name__}")
+            else:
+                translated = self.translate(error)
             try:
                 raise translated from None
             finally:
                 translated.__context__ = None  # `from None` only hides it from those who print
 
-    def translate(self, error: sa.exc.DBAPIError) -> StoreError:
-        code = self.dialect.code(error.orig)
-        kind = type(error.orig).__name__
-        if error.connection_invalidated or (code is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)):
+    def translate(self, error: BaseException | None, *, lost: bool = False) -> StoreError:
+        """What a driver's error means for us, in our own words."""
+        code, kind = self.dialect.code(error), type(error).__name__
+        driver = self.engine.dialect.loaded_dbapi
+        if lost or (code is None and isinstance(error, (driver.OperationalError, driver.InterfaceError))):
             return StoreUnavailable(f"{self.key}: cannot be reached, or went away ({kind}); check its URL and that it runs")
         if code is not None and code.startswith(self.dialect.transient):
             return StoreUnavailable(f"{self.key}: busy or short of resources ({kind} {code}); it is tried again")
@@ -109,8 +112,14 @@ class SqlStore:
             "1451": "a row outside the plan points at one of these rows",
             "SQLITE_CONSTRAINT_FOREIGNKEY": "a row outside the plan points at one of these rows",
         }.get(code or "", "")
-        table = getattr(getattr(error.orig, "diag", None), "table_name", None)
-        column = getattr(getattr(error.orig, "diag", None), "column_name", None)
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        place = f" at {table}" + (f".{column}" if column else "") + (f", {constraint}" if constraint else "") if table else ""
+        place = _place(getattr(error, "diag", None))
         return StoreRefused(f"{self.key}: refused{place} ({kind} {code or ''})" + (f": {hint}" if hint else ""))
+
+
+def _place(diagnosis: Any) -> str:
+    """Where PostgreSQL says it happened. A trigger that raises may name anything there, values too."""
+    table = getattr(diagnosis, "table_name", None)
+    if not table or diagnosis.source_function == "exec_stmt_raise":
+        return ""
+    column, constraint = diagnosis.column_name, diagnosis.constraint_name
+    return f" at {table}" + (f".{column}" if column else "") + (f", {constraint}" if constraint else "")

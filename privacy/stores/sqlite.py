@@ -34,8 +34,8 @@ class SqliteDialect(Dialect):
     loose = True  # types are names only
     strangers = ("SQLITE_AUTH",)
 
-    def __init__(self, engine: sa.Engine) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
+        super().__init__(engine, schema)
         self.indexed: set[tuple[str, str]] = set()  # (table, first column of an index)
         sa.event.listen(engine, "connect", _on_connect)
 
@@ -65,7 +65,7 @@ class SqliteDialect(Dialect):
         for name in list(tables):
             parts: dict[int, list[Any]] = {}
             for row in read(
-                'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq', t=name
+                'SELECT id, "table", "from", "to", on_delete, on_update FROM pragma_foreign_key_list(:t) ORDER BY id, seq', t=name
             ):
                 parts.setdefault(row[0], []).append(row)
             for rows in parts.values():
@@ -73,11 +73,8 @@ class SqliteDialect(Dialect):
                 if parent is None:
                     continue
                 targets = tuple(row[3] for row in rows) if rows[0][3] else tables[parent].primary_key
-                foreign.append(
-                    ForeignKey(
-                        name, _spelled(tables[name], [r[2] for r in rows]), parent, _spelled(tables[parent], targets), rows[0][4]
-                    )
-                )
+                own = _spelled(tables[name], [row[2] for row in rows])
+                foreign.append(ForeignKey(name, own, parent, _spelled(tables[parent], targets), *rows[0][4:6]))
         return Schema(tables, tuple(foreign))
 
     def begin_read(self, connection: sa.Connection) -> None:
