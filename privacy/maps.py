@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from privacy import audit
+from privacy.datamap.checks import passed_over
 from privacy.datamap.drift import compare
 from privacy.datamap.graph import Graph
 from privacy.datamap.joining import build
@@ -88,13 +89,14 @@ def load(
     known = {store.key: store for store in Store.objects.filter(key__in=datasets)}
     if missing := sorted(set(datasets) - set(urls) - set(known)):
         raise DataMapError([f"dataset `{missing[0]}` has no store yet: say where it lies with --url {missing[0]}=URL"])
-    warnings = [w for dataset in datasets.values() for w in dataset.warnings]
-    if strict and warnings:
-        raise DataMapError(warnings)
     opened = {
         key: open_store(key, urls.get(key) or known[key].url, policy=policy(), schema=d.schema) for key, d in datasets.items()
     }
     schemas = {key: _not_our_own(key, store.schema()) for key, store in opened.items()}
+    datasets = {key: replace(d, warnings=(*d.warnings, *passed_over(d, schemas[key]))) for key, d in datasets.items()}
+    warnings = [w for dataset in datasets.values() for w in dataset.warnings]
+    if strict and warnings:
+        raise DataMapError(warnings)
     others, other_shapes = _others(set(datasets))
     build({**others, **datasets}, {**other_shapes, **schemas})
     with transaction.atomic():

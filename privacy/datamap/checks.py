@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from privacy.datamap.graph import Graph, Node, start_of
@@ -24,6 +25,21 @@ def missing(dataset: Dataset, schema: Schema) -> Iterator[str]:
                 near = next((name for name in table.columns if name.lower() == item.name.lower()), None)
                 hint = f"; the store spells it `{near}`" if near else ""
                 yield f"{dataset.key}: {collection.name}.{item.name}: the table has no such column{hint}"
+
+
+def passed_over(dataset: Dataset, schema: Schema) -> Iterator[str]:
+    """What a live store does that the map does not know of. No error: a file made for another tool must load."""
+    unmapped = [name for name, table in schema.tables.items() if table.kind == "table" and name not in dataset.collections]
+    for collection in dataset.collections.values():
+        table = schema.tables.get(collection.name)
+        if collection.skip or table is None:
+            continue
+        place = f"{dataset.key}: collection `{collection.name}`"
+        if table.kind != "table":
+            yield f"{place}: is a view, in which no rows lie: map the tables that it reads"
+        for name in unmapped if collection.personal else ():
+            if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) for text in table.triggers):
+                yield f"{place}: a trigger names the table `{name}`, which is not mapped: what it copies there would stay; map it"
 
 
 def reachable(graph: Graph) -> set[Node]:

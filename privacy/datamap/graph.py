@@ -48,6 +48,7 @@ class Pointer:
     mapped: bool  # whether the child is a collection of the map
     enforced: bool  # a live foreign key
     on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
     link: Link | None = None
 
     @property

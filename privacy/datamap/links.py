@@ -9,7 +9,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node, Pair, Pointer, nodes_of
 from privacy.datamap.model import Dataset, LinkRule
-from privacy.stores.base import Schema, Table
+from privacy.stores.base import ForeignKey, Schema, Table
 
 
 @dataclass
@@ -79,13 +79,25 @@ def _targets(
         store = next((key for key, other in datasets.items() if other.key == reference.dataset), None)
         if store is None:
             problems.append(f"{place}: no dataset `{reference.dataset}` is loaded; load it first or in the same command")
-        elif reference.collection not in datasets[store].collections:
-            problems.append(f"{place}: that dataset has no collection `{reference.collection}`")
-        elif reference.field not in datasets[store].collections[reference.collection].fields:
-            problems.append(f"{place}: that collection has no field `{reference.field}`")
+            continue
+        target, name = _meant(datasets[store], f"{reference.collection}.{reference.field}")
+        if target not in datasets[store].collections:
+            problems.append(f"{place}: that dataset has no collection `{target}`")
+        elif name not in datasets[store].collections[target].fields:
+            problems.append(f"{place}: that collection has no field `{name}`")
         elif store in live:
-            found.append((store, reference.collection, reference.field, reference.direction))
+            found.append((store, target, name, reference.direction))
     return found
+
+
+def _meant(dataset: Dataset, path: str) -> Pair:
+    """Collection and field of `collection.field`. Both may hold dots: the longest collection that has such a field."""
+    parts = path.split(".")
+    for size in range(len(parts) - 1, 0, -1):
+        collection, name = ".".join(parts[:size]), ".".join(parts[size:])
+        if collection in dataset.collections and name in dataset.collections[collection].fields:
+            return collection, name
+    return parts[0], ".".join(parts[1:])
 
 
 def _polymorphic(
@@ -287,26 +299,17 @@ def _polymorphic_link(store: str, rule: LinkRule, tables: Mapping[Node, Table]) 
 
 
 def pointers_of(graph: Graph) -> Iterator[Pointer]:
-    enforced: dict[tuple[Node, frozenset[Pair], Node], tuple[tuple[str, ...], tuple[str, ...], str]] = {}
+    enforced: dict[tuple[Node, frozenset[Pair], Node], ForeignKey] = {}
     for store, schema in graph.schemas.items():
         for fk in schema.foreign_keys:
             if graph.is_node((store, fk.parent)):
                 pairs = frozenset(zip(fk.child_columns, fk.parent_columns, strict=True))
-                enforced[(store, fk.child), pairs, (store, fk.parent)] = (fk.child_columns, fk.parent_columns, fk.on_delete)
+                enforced[(store, fk.child), pairs, (store, fk.parent)] = fk
     for link in graph.links:
         pairs = frozenset(zip(link.child_columns, link.parent_columns, strict=True))
         live = enforced.pop((link.child, pairs, link.parent), None)
-        yield Pointer(
-            link.child,
-            link.child_columns,
-            link.parent,
-            link.parent_columns,
-            mapped=True,
-            enforced=live is not None,
-            on_delete=live[2] if live else "NO ACTION",
-            link=link,
-        )
-    for (child, _, parent), (child_columns, parent_columns, on_delete) in enforced.items():
-        yield Pointer(
-            child, child_columns, parent, parent_columns, mapped=graph.is_node(child), enforced=True, on_delete=on_delete
-        )
+        pointer = Pointer(link.child, link.child_columns, link.parent, link.parent_columns, True, live is not None, link=link)
+        yield replace(pointer, on_delete=live.on_delete, on_update=live.on_update) if live else pointer
+    for (child, _, parent), fk in enforced.items():
+        mapped = graph.is_node(child)
+        yield Pointer(child, fk.child_columns, parent, fk.parent_columns, mapped, True, fk.on_delete, fk.on_update)
