@@ -40,7 +40,10 @@ def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | No
         answers: dict[str, dict[str, Finding]] = {}
         keys = Keys(maps.graph)
         for key in wanted:
-            effects = _effects(maps.graph, sessions.get(key), key, holdings, right)
+            try:
+                effects = _effects(maps.graph, sessions.get(key), key, holdings, right)
+            except StoreError as error:
+                down[key], effects = str(error), [{} for _ in people]
             for number, (person, holding) in enumerate(zip(people, holdings, strict=True)):
                 finding = _finding(maps, keys, key, person.ref, holding, effects[number], down, key in unknown)
                 answers.setdefault(person.ref, {})[key] = finding

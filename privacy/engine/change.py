@@ -186,6 +186,8 @@ def _move_links(graph: Graph, session: Session, node: Node, name: str, old: Any,
     """What points at a changed link column moves along in the same transaction."""
     for pointer in graph.pointers:
         if pointer.parent == node and pointer.parent_columns == (name,) and pointer.child[0] == node[0] and old is not None:
+            if pointer.enforced and pointer.on_update == "CASCADE":
+                continue  # the store has moved it along
             if pointer.enforced:
                 raise StoreRefused(
                     f"{node[0]}: {node[1]}.{name} is a key that {pointer.child[1]} points at; correct it in the system itself"

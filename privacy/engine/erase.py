@@ -15,6 +15,7 @@ from typing import Any
 from privacy.datamap.graph import Graph, Node, Pointer
 from privacy.engine import plan as plans
 from privacy.engine import remnant as remnants
+from privacy.engine import triggers
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, lets_go, own_columns
@@ -78,13 +79,16 @@ def erase(
     for _ in range(ROUNDS):
         with store.connect() as connection:
             with ExitStack() as until_committed, store.write(connection) as session:
-                decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
+                passes = [_round(graph, store, session, jobs, subjects, reports, today, heartbeat)]
+                if fired := triggers.fired(graph, passes[0]):
+                    # What they copied into a history goes last, in the same transaction; what they stand on is not changed again.
+                    passes.append(_round(graph, store, session, jobs, subjects, reports, today, heartbeat, changed=fired))
                 until_committed.enter_context(committing())
             with store.read(connection) as session:
-                lefts = remaining(graph, session, decisions, heartbeat=heartbeat)
-        for report, left in zip(reports, lefts, strict=True):
+                lefts = [remaining(graph, session, decisions, heartbeat=heartbeat) for decisions in passes]
+        for report, *left in zip(reports, *lefts, strict=True):
             for name, counts in report.collections.items() if not report.blocked else ():
-                counts["remaining"] = left.get(name, 0)
+                counts["remaining"] = max(found.get(name, 0) for found in left)
         if not any(report.remaining for report in reports if not report.blocked):
             return [_with_left(report) for report in reports]
     raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
@@ -106,6 +110,7 @@ def _round(
     reports: list[Report],
     today: date,
     heartbeat: Callable[[], None],
+    changed: frozenset[Node] = frozenset(),
 ) -> list[Decision]:
     """Those whose rows nobody disputes at once, then the others, wave by wave, each judged on what the earlier ones left."""
 
@@ -124,7 +129,7 @@ def _round(
         going = [i for i in wave if not _block(graph, jobs[i], reports[i], holdings[i], decisions[i])]
         ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
         left = remnants.remember(graph, session, store.key, ended)
-        _update(graph, session, [(decisions[i], subjects[i]) for i in going], heartbeat)
+        _update(graph, session, [(decisions[i], subjects[i]) for i in going], heartbeat, changed)
         _delete(graph, session, store.key, [decisions[i] for i in going], heartbeat)
         for i in wave:
             _account(graph, jobs[i], reports[i], store.key, holdings[i], decisions[i])
@@ -140,8 +145,9 @@ def _memory(subject: Subject) -> Frozen:
 
 def _leave(report: Report, remembered: dict[str, Any] | None, holding: Holding, decision: Decision) -> None:
     """What stays for a while: kept by law until a day, or shared until its last owner goes."""
-    report.remnant = remembered
-    report.due = remnants.due(decision) if remembered else None
+    if report.remnant is None:  # a further round no longer knows what the first one saw
+        report.remnant = remembered
+        report.due = remnants.due(decision) if remembered else None
     for name, rows in remnants.waiting(holding, decision).items():
         report.collections[name]["waiting"] = rows
 
@@ -169,8 +175,14 @@ def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> 
 # -- acting -------------------------------------------------------------------------------------------------------------
 
 
-def _update(graph: Graph, session: Session, people: Sequence[tuple[Decision, Subject]], heartbeat: Callable[[], None]) -> None:
-    """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones."""
+def _update(
+    graph: Graph,
+    session: Session,
+    people: Sequence[tuple[Decision, Subject]],
+    heartbeat: Callable[[], None],
+    changed: frozenset[Node],
+) -> None:
+    """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones; not what was `changed`."""
     people = [(decision, subject) for decision, subject in people if not decision.goes]
     work: dict[tuple[Node, frozenset[str] | None], dict[Values, None]] = {}
     staying: set[Node] = set()
@@ -178,6 +190,8 @@ def _update(graph: Graph, session: Session, people: Sequence[tuple[Decision, Sub
         for node, values, fate in decision:
             if fate.stays:
                 staying.add(node)
+            if node in changed:
+                continue
             if fate.kind == ANONYMIZE:
                 work.setdefault((node, frozenset()), {})[values] = None
             elif fate.kind == KEEP and fate.fields is not None:
@@ -185,14 +199,13 @@ def _update(graph: Graph, session: Session, people: Sequence[tuple[Decision, Sub
     for (node, keep), groups in work.items():
         heartbeat()
         changes = assignments(graph, node, keep=keep or frozenset(), staying=staying)
-        session.update(Groups(node[1], graph.group_columns[node], tuple(groups)), changes)
+        triggers.update(graph, session, node, Groups(node[1], graph.group_columns[node], tuple(groups)), changes)
     for decision, subject in people:
         identities = {(kind, value) for kind, values in subject.identities.items() for value in values}
         for node, values, fate in decision:
-            if fate.kind == PART:
-                session.update(
-                    Groups(node[1], graph.group_columns[node], (values,)), _part(graph, node, values, decision, identities)
-                )
+            if fate.kind == PART and node not in changed:
+                part = _part(graph, node, values, decision, identities)
+                triggers.update(graph, session, node, Groups(node[1], graph.group_columns[node], (values,)), part)
 
 
 def _part(
@@ -233,7 +246,7 @@ def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision
         for pointer in forgetting:
             if pointer.enforced and pointer.parent == node:  # the doomed among its children are gone, or have let go
                 _forget_parent(graph, session, pointer, doomed[node])
-        session.delete(_handles(graph, node, doomed[node]))
+        triggers.delete(graph, session, node, _handles(graph, node, doomed[node]))
     for pointer in forgetting:
         if not pointer.enforced and pointer.parent in doomed:
             _forget_parent(graph, session, pointer, doomed[pointer.parent])
@@ -324,8 +337,9 @@ def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holdin
             entry["pinned_by"] = counts["pinned_by"]
         if name in linked:
             entry["pseudonymized"] = linked[name]
-        if before:  # a further round adds to what the earlier did
+        if before:  # a further round adds to what the earlier did, and may not know again what that anonymized
             entry["deleted"] += before["deleted"]
+            entry |= {name: max(entry[name], before[name]) for name in ("anonymized", "pinned")}
         elif (gone := planned.get(name, 0) - found) > 0:
             entry["erased_earlier"] = gone
         if report.blocked:

@@ -8,7 +8,7 @@ contested, and the facts tell so for the whole batch at once: they are *undisput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,14 +120,25 @@ class _Search:
                         doubted.add((tag, node, key))
         for (node, columns), rows in roots.items():
             self.heartbeat()
-            by, places = self.graph.group_columns[node], self.keys.places(node, columns)
-            hits = self.sessions[node[0]].find(node[1], columns, rows, by, {})
+            places = self.keys.places(node, columns)
+            hits = self._again(node, columns, rows)
             still = (
                 (tag, values, count)
                 for tag, values, count in hits
                 if not doubted or (tag, node, tuple(values[i] for i in places)) not in doubted or self._named(tag, node, values)
             )
             self._admit(node, ROOT, still)
+
+    def _again(self, node: Node, columns: tuple[str, ...], rows: list[Values]) -> Iterator[tuple[int, Values, int]]:
+        """The groups of remembered rows (tag, *values of `columns`); not those that only a lenient collation holds for them."""
+        hits = self.sessions[node[0]].find(node[1], columns, rows, self.graph.group_columns[node], {})
+        if all(self.graph.column(node, name).exact for name in columns):
+            yield from hits
+            return
+        wanted, places = set(rows), self.keys.places(node, columns)
+        for tag, values, count in hits:
+            if (tag, *(values[i] for i in places)) in wanted:
+                yield tag, values, count
 
     def _named(self, tag: int, node: Node, values: Values) -> bool:
         """A contested row from which this person's part was taken is no longer theirs."""
