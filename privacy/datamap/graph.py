@@ -121,7 +121,7 @@ class Graph:
             columns.update(dict.fromkeys(f.name for f in collection.fields.values() if f.identity))
             if collection.keeps or collection.on_erasure in ("anonymize", "keep"):
                 # Such rows stay when their identity has gone: by their key they are known again.
-                named = any(f.identity for f in collection.fields.values())
+                named = any(f.identity for f in collection.fields.values()) or self._may_lose_its_links(node)
                 columns.update(dict.fromkeys(self.table(node).primary_key if named else ()))
             for keep in collection.keeps:
                 place, name = start_of(collection, keep.start)
@@ -139,6 +139,12 @@ class Graph:
             if link.refers or link.joint:
                 found[link.child[0]].add(link.parent[0])
         return {key: frozenset(fed - {key}) for key, fed in found.items()}
+
+    def _may_lose_its_links(self, node: Node) -> bool:
+        """Whether anonymizing a row may take the keys that lead to it: they are personal and no foreign key holds them."""
+        fields = self.collection(node).fields
+        own = (p for p in self.pointers if p.child == node and not p.enforced)
+        return any(name in fields and fields[name].personal for pointer in own for name in pointer.child_columns)
 
     @cached_property
     def suppliers_first(self) -> tuple[str, ...]:

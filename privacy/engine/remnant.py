@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from privacy.datamap.graph import Graph, Link, Node
+from privacy.datamap.graph import Graph, Link, Node, Pointer
 from privacy.engine.anonymize import assignments
 from privacy.engine.decide import KEEP, PART, STAY, Decision, Fate
 from privacy.engine.holding import NEWCOMER, OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason
@@ -53,7 +53,7 @@ def remember(graph: Graph, session: Session, store: str, people: Sequence[Ended]
         groups = Groups(node[1], columns, tuple(found))
         for row in session.rows(groups, (*columns, *graph.table(node).primary_key)):
             found[row[: len(columns)]].append(row[len(columns) :])
-    return [_written(graph, store, ended, left, keyless) if left else None for ended, left in zip(people, staying, strict=True)]
+    return [_written(graph, store, ended, left, keyless) for ended, left in zip(people, staying, strict=True)]
 
 
 def _staying(ended: Ended) -> Left:
@@ -87,23 +87,94 @@ def waiting(holding: Holding, decision: Decision) -> dict[str, int]:
     return out
 
 
+class _Writing:
+    """The remnant of one person, group by group."""
+
+    def __init__(self, graph: Graph, ended: Ended, left: Left) -> None:
+        self.graph, self.ended, self.left = graph, ended, left
+        self.keys = Keys(graph)
+        self.inbound: dict[str, dict[str, dict[Values, None]]] = {}
+        self._replaced: dict[tuple[Node, bool, frozenset[str]], set[str]] = {}
+        self._owners: dict[str, set[Any]] = {}
+
+    def group(self, node: Node, values: Values, member: Member, fate: Fate) -> list[Any] | None:
+        """A group as a plan holds it, without the values that the erasure replaced; the keys that lead to it are noted.
+
+        None where nothing is left by which the rows could be found again: nothing tells whose they were.
+        """
+        replaced = self.replaced(node, fate)
+        columns = self.graph.group_columns[node]
+        left = [None if name in replaced else to_json(value) for name, value in zip(columns, values, strict=True)]
+        reasons = [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons]
+        role = member.role
+        if not self._lead(node, values, role, replaced):
+            if reasons or not _unique(self.graph, node, set(columns) - replaced):
+                return None
+            role = ROOT  # what led to it was replaced with the rest: by its key it is found again
+        return [left, member.count, role, reasons]
+
+    def replaced(self, node: Node, fate: Fate) -> set[str]:
+        """The columns in which the erasure wrote something else; and identities, where a key finds the row without them."""
+        anonymized = bool(fate.pinned_by) or (fate.kind == KEEP and fate.fields is not None)
+        readable = fate.fields if fate.kind == KEEP and fate.fields else frozenset()
+        known = self._replaced.get((node, anonymized, readable))
+        if known is None:
+            known = set(assignments(self.graph, node, keep=readable, staying=set(self.left))) if anonymized else set()
+            if by_key := _unique(self.graph, node, set(self.graph.group_columns[node]) - known):
+                linking = {name for pointer in self.graph.pointers for name in _ends(pointer, node)}
+                named = {item.name for item in self.graph.collection(node).fields.values() if item.identity}
+                known |= named - set(by_key) - linking
+            self._replaced[node, anonymized, readable] = known
+        return known
+
+    def _lead(self, node: Node, values: Values, role: str, replaced: set[str]) -> bool:
+        """Note the keys by which the person's own rows led here; whether any is left."""
+        found = role == ROOT
+        for link in self.graph.links:
+            if link.child == node and link.owns and role == OWNED and not replaced & set(link.child_columns):
+                meant = link.when_node != node or self.keys.holds(node, link.when, values)
+                key = self.keys.raw(node, link.child_columns, values) if meant else None
+                if key is not None and self.keys.child(link, values) in self.owners(link):
+                    self.inbound.setdefault(link.id, {}).setdefault("down", {})[key] = None
+                    found = True
+            if link.parent == node and (link.refers or link.joint) and role != ROOT and not replaced & set(link.parent_columns):
+                key = self.keys.raw(node, link.parent_columns, values)
+                if key is not None:
+                    self.inbound.setdefault(link.id, {}).setdefault("up", {})[key] = None
+                    found = True
+        return found
+
+    def owners(self, link: Link) -> set[Any]:
+        """The keys of the rows at a link's upper end that are this person's alone, or were before they went."""
+        known = self._owners.get(link.id)
+        if known is None:
+            frozen, members = self.ended.frozen, self.ended.holding.members.get(link.parent, {})
+            known = {self.keys.of(key, link.parent, link.parent_columns) for key in frozen.inbound.get((link.id, True), ())}
+            known |= {
+                self.keys.parent(link, v) for v, member in members.items() if member.role != REFERRED and not member.contested
+            }
+            planned = frozen.known.get(link.parent, {}).items()
+            known |= {self.keys.parent(link, v) for v, (role, reasons) in planned if role != REFERRED and not reasons}
+            known.discard(None)
+            self._owners[link.id] = known
+        return known
+
+
 def _written(
     graph: Graph, store: str, ended: Ended, left: Left, keyless: Mapping[Node, Mapping[Values, list[Values]]]
-) -> dict[str, Any]:
-    keys = Keys(graph)
+) -> dict[str, Any] | None:
+    writing = _Writing(graph, ended, left)
     groups: dict[str, list[Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
-    inbound: dict[str, dict[str, dict[Values, None]]] = {}
     for node, members in left.items():
-        for values, (member, fate) in members.items():
-            kept = _unchanged(graph, node, values, fate, set(left))
-            reasons = [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons]
-            groups.setdefault(node[1], []).append([_out(kept), member.count, member.role, reasons])
-            for link, way, key in _ways(graph, keys, node, values, member.role, ended.frozen, ended.holding):
-                inbound.setdefault(link.id, {}).setdefault(way, {})[key] = None
+        written = (writing.group(node, values, member, fate) for values, (member, fate) in members.items())
+        groups[node[1]] = [group for group in written if group is not None]
         if node in keyless:
             found = [_out(key) for values in members for key in keyless[node][values]]
             rows[node[1]] = {"key": list(graph.table(node).primary_key), "values": found}
+    if not any(groups.values()):
+        return None
+    inbound = {link: {way: [_out(key) for key in keys] for way, keys in ways.items()} for link, ways in writing.inbound.items()}
     return {
         "version": VERSION,
         "store": store,
@@ -112,7 +183,7 @@ def _written(
         "columns": {name: list(graph.group_columns[store, name]) for name in groups},
         "groups": groups,
         "rows": rows,
-        "inbound": {link: {way: [_out(key) for key in found] for way, found in ways.items()} for link, ways in inbound.items()},
+        "inbound": inbound,
         "foreign": {link: found for link, found in ended.plan["foreign"].items() if link in inbound},
         "schema": ended.plan["schema"],
     }
@@ -122,53 +193,11 @@ def _out(values: Values) -> list[Any]:
     return [to_json(value) for value in values]
 
 
-def _unchanged(graph: Graph, node: Node, values: Values, fate: Fate, staying: set[Node]) -> Values:
-    """The group without the values that the erasure replaced, nor, where its key finds it, any identity."""
-    changed: set[str] = set()
-    if fate.pinned_by or (fate.kind == KEEP and fate.fields is not None):
-        changed = set(assignments(graph, node, keep=fate.fields or frozenset(), staying=staying))
-    columns = graph.group_columns[node]
-    by_key = _unique(graph, node, set(columns) - changed)
-    if by_key:
-        changed |= {item.name for item in graph.collection(node).fields.values() if item.identity} - set(by_key)
-    linking = {name for link in graph.links for end in _ends(link, node) for name in end}
-    return tuple(None if name in changed - linking else value for name, value in zip(columns, values, strict=True))
-
-
-def _ends(link: Link, node: Node) -> Iterator[tuple[str, ...]]:
-    if link.child == node:
-        yield link.child_columns
-    if link.parent == node:
-        yield link.parent_columns
-
-
-def _ways(
-    graph: Graph, keys: Keys, node: Node, values: Values, role: str, frozen: Frozen, holding: Holding
-) -> Iterator[tuple[Link, str, Values]]:
-    """The keys by which the person's own rows led to this one."""
-    for link in graph.links:
-        if link.child == node and link.owns and role == OWNED:
-            if link.when_node == node and not keys.holds(node, link.when, values):
-                continue
-            key = keys.raw(node, link.child_columns, values)
-            if key is not None and keys.child(link, values) in _own_parents(keys, link, frozen, holding):
-                yield link, "down", key
-        if link.parent == node and (link.refers or link.joint) and role != ROOT:
-            key = keys.raw(node, link.parent_columns, values)
-            if key is not None:
-                yield link, "up", key
-
-
-def _own_parents(keys: Keys, link: Link, frozen: Frozen, holding: Holding) -> set[Any]:
-    """The keys of the rows at a link's upper end that are this person's alone, or were before they went."""
-    found = {keys.of(key, link.parent, link.parent_columns) for key in frozen.inbound.get((link.id, True), ())}
-    for values, member in holding.members.get(link.parent, {}).items():
-        if member.role != REFERRED and not member.contested:
-            found.add(keys.parent(link, values))
-    for values, (role, reasons) in frozen.known.get(link.parent, {}).items():
-        if role != REFERRED and not reasons:
-            found.add(keys.parent(link, values))
-    return found - {None}
+def _ends(pointer: Pointer, node: Node) -> Iterator[str]:
+    if pointer.child == node:
+        yield from pointer.child_columns
+    if pointer.parent == node:
+        yield from pointer.parent_columns
 
 
 # -- when it is looked at again -----------------------------------------------------------------------------------------
@@ -183,6 +212,10 @@ def set_apart(graph: Graph, session: Session, store: str, returning: Sequence[tu
 
 
 def _mark(graph: Graph, keys: Keys, holding: Holding, pending: list[tuple[Node, Values]]) -> None:
+    parents: dict[str, dict[Any, list[Values]]] = {}
+    for link in graph.links if pending else ():
+        for values in holding.members.get(link.parent, {}):
+            parents.setdefault(link.id, {}).setdefault(keys.parent(link, values), []).append(values)
     while pending:
         node, values = pending.pop()
         member = holding.members[node][values]
@@ -193,8 +226,7 @@ def _mark(graph: Graph, keys: Keys, holding: Holding, pending: list[tuple[Node, 
         for link in graph.links:
             if link.child == node and (link.when_node != node or keys.holds(node, link.when, values)):
                 key = keys.child(link, values)
-                parents = holding.members.get(link.parent, {})
-                pending += [(link.parent, other) for other in parents if key is not None and keys.parent(link, other) == key]
+                pending += [(link.parent, other) for other in parents.get(link.id, {}).get(key, ()) if key is not None]
 
 
 Named = dict[tuple[Node, tuple[str, ...]], dict[Values, int]]  # rows that the erasure left, by the columns that name them

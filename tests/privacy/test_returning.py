@@ -1,10 +1,12 @@
 """Kept rows go when their day has come, shared rows with their last owner, and nobody else's rows with them (R11, R20)."""
 
 import json
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from privacy import audit, replay, retention, returning, tasks
@@ -134,6 +136,33 @@ def test_a_night_that_died_after_the_store_committed_is_gone_on_with(books, monk
     (event,) = events("kept.returned")
     assert event["collections"] == {"customer": {"erased_earlier": 1}, "invoice": {"erased_earlier": 2}}
     assert Remnant.objects.get().state == "gone"
+
+
+def test_two_nights_at_once_leave_each_record_to_one(books):
+    """The other night holds the record and has not said yet what it did."""
+    holding, go_on = threading.Event(), threading.Event()
+
+    def other_night():
+        try:
+            with transaction.atomic():
+                Remnant.objects.select_for_update().get()
+                holding.set()
+                assert go_on.wait(60)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=other_night)
+    other.start()
+    try:
+        assert holding.wait(60)
+        assert night(SECOND) == []
+        assert rows(books) == ([1, 2], [10, 11, 12], [21])
+    finally:
+        go_on.set()
+        other.join(60)
+    night(SECOND)
+    assert rows(books) == ([2], [12], [21])
+    assert len(events("kept.returned")) == 1
 
 
 class Guard:
