@@ -46,44 +46,49 @@ class Mentions:
                 where.setdefault(text, set()).add(number)
         self.needles = Needles(tuple(emails), tuple(phones), tuple(words))
         self._emails = _by_tail(emails)
-        self._longest_tail = max(map(len, self._emails), default=0)
+        self._reach = 2 * max(map(len, emails), default=0) + 8  # characters, composed or not, and some more
         self._dialled, self._abroad = _by_digits(phones)
         lengths = [len(digits) for digits in (*self._dialled, *self._abroad)]
         self._fewest, self._most = min(lengths, default=0), max(lengths, default=0)
         self._words, self._odd = _by_word(words)
+        # What the databases hold against every text is quick here, too.
+        patterns = self.needles.phone_pattern, self.needles.word_pattern
+        self._phone_gate, self._word_gate = (re.compile(pattern) if pattern else None for pattern in patterns)
 
     def of(self, text: str, *, is_json: bool = False) -> set[int]:
         """The people, by their places in the list."""
         if is_json and "\\" in text:
             text = _unescaped(text)
-        folded = _folded(text)
         found: set[int] = set()
         if self._emails:
-            for people in self._addresses(folded):
+            for people in self._addresses(text):
                 found |= people
-        if self._dialled:
-            for people in self._numbers(folded):
+        if self._phone_gate and self._phone_gate.search(text):
+            for people in self._numbers(text):
                 found |= people
-        if self._words:
+        if (self._words or self._odd) and (self._word_gate is None or self._word_gate.search(text)):
+            folded = _folded(text)
             for people in self._whole_words(folded):
                 found |= people
-        for word, people in self._odd:
-            if _stands(word, folded):
-                found |= people
+            for word, people in self._odd:
+                if _stands(word, folded):
+                    found |= people
         return found
 
     def _addresses(self, text: str) -> Iterator[set[int]]:
         at = text.find("@")
         while at >= 0:
-            start = max(0, at - self._longest_tail - 1)
-            backwards = _LOCAL.match(text[start:at][::-1])
+            # Only what stands around an @ is folded: that costs more than finding it.
+            before = _folded(text[max(0, at - self._reach) : at])
+            backwards = _LOCAL.match(before[::-1])
             tail = backwards[0][::-1] if backwards else ""
-            for local, domain, people in self._emails.get(tail, ()):
-                if not text.startswith(domain, at + 1) or _MORE_DOMAIN.match(text, at + 1 + len(domain)):
-                    continue
-                begin = at - len(local)
-                if begin >= 0 and text.startswith(local, begin) and not (begin and _LOCAL.match(text[begin - 1])):
-                    yield people
+            if tail in self._emails:
+                after = _folded(text[at + 1 : at + 1 + self._reach])
+                for local, domain, people in self._emails[tail]:
+                    begin = len(before) - len(local)
+                    whole = before.endswith(local) and not (begin and _LOCAL.match(before[begin - 1]))
+                    if whole and after.startswith(domain) and not _MORE_DOMAIN.match(after, len(domain)):
+                        yield people
             at = text.find("@", at + 1)
 
     def _numbers(self, text: str) -> Iterator[set[int]]:
@@ -107,6 +112,8 @@ class Mentions:
                         yield self._abroad[digits]
 
     def _whole_words(self, text: str) -> Iterator[set[int]]:
+        if self._words.keys().isdisjoint(_WORD.findall(text)):
+            return
         for word in _WORD.finditer(text):
             for whole, offset, people in self._words.get(word[0], ()):
                 begin = word.start() - offset

@@ -89,8 +89,10 @@ class Dialect:
         """A text, JSON or array column as characters that patterns can be held against."""
         return expression
 
-    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
-        """Whether one of the needles may stand in one of the texts, at little cost per character; and its parameters."""
+    def may_hold(self, rows: str, texts: Sequence[str], needles: Needles) -> tuple[str, str, dict[str, Any]]:
+        """A FROM item with what a SELECT gives, the condition that one of the needles may stand in one of its `texts`, at little
+        cost per character, and its parameters.
+        """
         raise NotImplementedError
 
     def pieces(self, connection: sa.Connection, table: Table) -> list[str]:

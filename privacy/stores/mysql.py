@@ -217,14 +217,14 @@ class MySqlDialect(Dialect):
     def as_text(self, expression: str, column: Column) -> str:
         return f"CONVERT({expression} USING utf8mb4)"
 
-    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+    def may_hold(self, rows: str, texts: Sequence[str], needles: Needles) -> tuple[str, str, dict[str, Any]]:
         conditions = ["{0} LIKE '%@%'"] if needles.emails else []
         patterns = {"phones": needles.phone_pattern, "words": needles.word_pattern}
         patterns = {name: pattern for name, pattern in patterns.items() if pattern}
         conditions += [f"{{0}} REGEXP :{name}" for name in patterns]
         if needles.words and not needles.word_pattern:
             conditions.append("{0} <> ''")
-        return " OR ".join(condition.format(text) for text in texts for condition in conditions), patterns
+        return f"({rows}) s", " OR ".join(condition.format(text) for text in texts for condition in conditions), patterns
 
     def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
         # Nothing parts a table of any shape, so the one statement may take its time.

@@ -18,10 +18,11 @@ SEPARATORS = " \t()./\u00a0\u2010-\u2015-"
 _BETWEEN = "[ \t()./\\\\\u00a0\u2010-\u2015-]*"
 _PLAIN = re.compile(r"[0-9A-Za-z_.:#-]+")  # spelled alike in a text, in JSON and in an array
 _ASCII_WORD = re.compile(r"[0-9A-Za-z_]+")
-# What may stand before a word: no letter or digit, or an escape of JSON that ends in one.
-_BEFORE, _AFTER = r"(?:^|[^0-9A-Za-z_]|\\[bfnrt]|\\u[0-9A-Fa-f]{4})", r"(?:[^0-9A-Za-z_]|$)"
+# Around a bare number; a letter may stand there, for it may be the end of an escape of JSON.
+_BEFORE, _AFTER = "(?:^|[^0-9])", "(?:[^0-9]|$)"
 MOST_SHAPES = 24
-_STEPS = (8, 4, 2, 1, 0)
+WIDEST = 8  # characters looked at on either side of an @
+_STEPS = (WIDEST, 4, 2, 1, 0)
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def _shapes(keys: Iterable[str]) -> list[str]:
 
 def _shape(shape: str, words: Sequence[str]) -> str:
     out = "".join(_place(character, words, place) for place, character in enumerate(shape))
-    before, after = (_ASCII_WORD.match(edge) is not None for edge in (shape[0], shape[-1]))
-    return (_BEFORE if before else "") + out + (_AFTER if after else "")
+    return f"{_BEFORE}{out}{_AFTER}" if set(shape) == {"0"} else out
 
 
 def _place(character: str, words: Sequence[str], place: int) -> str:

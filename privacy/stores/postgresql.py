@@ -14,7 +14,7 @@ from psycopg.adapt import Loader
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS
 from privacy.stores.base import Column, ForeignKey, Schema, Table, Values
 from privacy.stores.dialect import LOCK_SECONDS, SHOWN, STATEMENT_SECONDS, Dialect
-from privacy.stores.needles import Needles
+from privacy.stores.needles import WIDEST, Needles
 from privacy.stores.spellings import NOT_DIGIT, NOT_E164, NOT_KEPT, NOT_PLAIN, NOT_PLAIN_PHONE, ODD
 
 DRIVER = "postgresql+psycopg"
@@ -228,29 +228,42 @@ class PostgresDialect(Dialect):
     def as_text(self, expression: str, column: Column) -> str:
         return f'{expression}\\:\\:text COLLATE "C"'
 
-    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+    def may_hold(self, rows: str, texts: Sequence[str], needles: Needles) -> tuple[str, str, dict[str, Any]]:
         parameters: dict[str, Any] = {}
         conditions: list[str] = []
-        probes = []
-        for number, ((before, after), around) in enumerate(needles.around_at.items()):
-            # One look into a hash table, whatever surrounds the address and however many people are looked for.
-            probes.append(
-                f"lower(substr({{0}}, strpos({{0}}, '@') - {before}, {before + 1 + after})) = ANY (CAST(:a{number} AS text[]))"
+        source = f"({rows}{_FENCE})"
+        if needles.emails:
+            # The place of the first @ and what follows from a little before it, found once: characters of UTF-8 are counted.
+            found = "".join(f", strpos({text}, '@') AS at_{text}" for text in texts)
+            source = f"(SELECT a.*{found} FROM {source} a{_FENCE})"
+            near = "".join(
+                f", CASE WHEN at_{text} > 0 THEN substr({text}, greatest(at_{text} - {WIDEST}, 1)) END AS near_{text}"
+                for text in texts
             )
-            parameters[f"a{number}"] = list(around)
-        if probes:
-            conditions.append(f"(strpos({{0}}, '@') > 0 AND ({' OR '.join(probes)} OR {{0}} LIKE '%@%@%'))")
-        if needles.phones:
-            conditions.append("{0} ~ :phones")
-            parameters["phones"] = needles.phone_pattern
-        if needles.words and needles.word_pattern:
-            # A text that is one word is looked up where it stands: a million customer numbers need not travel.
-            parameters |= {"words": needles.word_pattern, "plain": list(needles.plain_words)}
-            alone = "{0} ~ '[^0-9A-Za-z_]' OR lower({0}) = ANY (CAST(:plain AS text[]))"
-            conditions.append(f"({{0}} ~ :words AND ({alone}))")
-        elif needles.words:
+            source = f"(SELECT b.*{near} FROM {source} b{_FENCE})"
+            probes = []
+            for number, ((before, after), around) in enumerate(needles.around_at.items()):
+                # One look into a hash table, whatever surrounds the address and however many people are looked for.
+                place = f"least(at_{{0}}, {WIDEST + 1}) - {before}"
+                probes.append(f"lower(substr(near_{{0}}, {place}, {before + 1 + after})) = ANY (CAST(:a{number} AS text[]))")
+                parameters[f"a{number}"] = list(around)
+            another = f"strpos(substr(near_{{0}}, least(at_{{0}}, {WIDEST + 1}) + 1), '@') > 0"
+            conditions.append(f"(at_{{0}} > 0 AND ({' OR '.join(probes)} OR {another}))")
+        if shapes := [pattern for pattern in (needles.phone_pattern, needles.word_pattern) if pattern]:
+            # One expression for both: a text is unpacked for each one that is held against it.
+            parameters["shapes"] = "|".join(f"(?:{pattern})" for pattern in shapes)
+            conditions.append("{0} ~ :shapes")
+            if needles.word_pattern:
+                # A text that is one word is looked up where it stands: a million customer numbers need not travel.
+                parameters["plain"] = list(needles.plain_words)
+                alone = ["{0} ~ '[^0-9A-Za-z_]'", "lower({0}) = ANY (CAST(:plain AS text[]))"]
+                if needles.phones:
+                    parameters["phones"] = needles.phone_pattern
+                    alone.append("{0} ~ :phones")
+                conditions[-1] = f"({conditions[-1]} AND ({' OR '.join(alone)}))"
+        if needles.words and not needles.word_pattern:
             conditions.append("{0} <> ''")
-        return " OR ".join(condition.format(text) for text in texts for condition in conditions), parameters
+        return f"{source} s", " OR ".join(condition.format(text) for text in texts for condition in conditions), parameters
 
     def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
         connection.execute(sa.text("SET LOCAL jit = off"))  # compiling costs more than it saves on a statement per piece
@@ -258,9 +271,9 @@ class PostgresDialect(Dialect):
         blocks = connection.execute(sa.text(_BLOCKS), {"name": own}).scalar() or 0
         ends = [*range(PIECE_BLOCKS, blocks, PIECE_BLOCKS)]
         if not ends:
-            return [_FENCE]
+            return [""]
         within = [f"t.ctid >= '({a},0)' AND t.ctid < '({b},0)'" for a, b in pairwise([0, *ends])]
-        return [f" WHERE {part}{_FENCE}" for part in (*within, f"t.ctid >= '({ends[-1]},0)'")]
+        return [f" WHERE {part}" for part in (*within, f"t.ctid >= '({ends[-1]},0)'")]
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
@@ -279,7 +292,7 @@ class PostgresDialect(Dialect):
 
 _ONE = ") AS v(k0)"
 PIECE_BLOCKS = 8192  # 64 MB of a table, and what it keeps elsewhere of its long values
-_FENCE = " OFFSET 0"  # so that a JSON value becomes text once, not for every condition
+_FENCE = " OFFSET 0"  # so that an expression is computed once, not for every condition
 _BLOCKS = """
 SELECT greatest(max(pg_relation_size(relid)), pg_relation_size(to_regclass(:name))) / current_setting('block_size')\\:\\:int
 FROM pg_partition_tree(to_regclass(:name))

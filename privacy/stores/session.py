@@ -250,11 +250,11 @@ class SqlSession:
         able = [i for i, name in enumerate(columns) if (own.columns[name].length or needles.shortest) >= needles.shortest]
         if not able:
             return
-        conditions, parameters = self.dialect.may_hold([f"c{i}" for i in able], needles)
-        selected = ", ".join(f"{texts[i]} AS c{i}" for i in range(len(columns)))
-        wanted = ", ".join(f"c{i}" for i in range(len(columns)))
+        selected = ", ".join(f"{text} AS c{i}" for i, text in enumerate(texts))
         for piece in self.dialect.pieces(self.connection, own):
-            sql = f"SELECT {wanted} FROM (SELECT {selected} FROM {self.dialect.table(own)} t{piece}) s WHERE {conditions}"
+            rows = f"SELECT {selected} FROM {self.dialect.table(own)} t{piece}"
+            source, conditions, parameters = self.dialect.may_hold(rows, [f"c{i}" for i in able], needles)
+            sql = f"SELECT {', '.join(f'c{i}' for i in range(len(texts)))} FROM {source} WHERE {conditions}"
             for fetched in self.fetches(sql, parameters):
                 yield [tuple(row) for row in fetched]
             yield []

@@ -130,14 +130,14 @@ class SqliteDialect(Dialect):
     def odd(self, expression: str, kind: str) -> str:
         return f"insyn_odd({_literal(kind)}, {expression})"
 
-    def may_hold(self, texts: Sequence[str], needles: Needles) -> tuple[str, dict[str, Any]]:
+    def may_hold(self, rows: str, texts: Sequence[str], needles: Needles) -> tuple[str, str, dict[str, Any]]:
         conditions = ["instr({0}, '@') > 0"] if needles.emails else []
         with_digit = all(re.search("[0-9]", word) for word in needles.words)
         if needles.phones or (needles.words and with_digit):
             conditions.append("{0} GLOB '*[0-9]*'")
         if not with_digit:
             conditions.append("{0} <> ''")
-        return " OR ".join(condition.format(text) for text in texts for condition in conditions), {}
+        return f"({rows}) s", " OR ".join(condition.format(text) for text in texts for condition in conditions), {}
 
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
