@@ -94,6 +94,13 @@ def email_of(customer: Customer) -> str:
     return row.value if row else ""
 
 
+def owner_of_mailbox(email: str) -> Customer | None:
+    """Who has proved this mailbox; that somebody only said it is theirs does not count."""
+    proved = CustomerIdentity.objects.filter(kind=IdentityKind.EMAIL, lookup__in=identity_hashes("email", email))
+    row = proved.filter(verified_at__isnull=False).select_related("customer").first()
+    return row.customer if row else None
+
+
 def _by_email(email: str) -> Customer | None:
     return Customer.objects.filter(
         identities__kind=IdentityKind.EMAIL, identities__lookup__in=identity_hashes("email", email)

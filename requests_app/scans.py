@@ -17,11 +17,12 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.people import person_of
+from accounts.people import people_of
 from privacy import actions, audit
 from privacy.actions import Person, Scanned
 from requests_app.backoff import backoff
 from requests_app.blame import where
+from requests_app.bulk import write_columns
 from requests_app.closing import settle
 from requests_app.leases import LeaseLost, executable, lease_for, lock_number, one_claim_at_a_time, try_lock, unlock
 from requests_app.models import ResidueScan, Right, RightsRequest, State, StoreRun
@@ -156,7 +157,8 @@ def _write(scan: ResidueScan, **columns: object) -> None:
 
 def _read(scan: ResidueScan, clock: Clock) -> None:
     runs = {str(run.pk): run for run in scan.runs.select_related("request__customer").defer("plan").order_by("pk")}
-    people = [Person(ref, person_of(run.request.customer).identities) for ref, run in runs.items()]
+    known = people_of({run.request.customer for run in runs.values()})
+    people = [Person(ref, known[run.request.customer_id].identities) for ref, run in runs.items()]
     until = clock() + SLICE
     done = {*scan.tables, *(table for table, _ in scan.unread)}
     try:
@@ -191,7 +193,7 @@ def _note(scan: ResidueScan, scanned: Scanned, runs: dict[str, StoreRun]) -> Non
         found = [runs[ref] for ref in scanned.found]
         for run in found:
             run.residue = [*run.residue, *scanned.found[str(run.pk)]]
-        StoreRun.objects.bulk_update(found, ["residue"], batch_size=100)
+        write_columns(found, ["residue"])
 
 
 def _finish(scan: ResidueScan, runs: Sequence[StoreRun], now: datetime) -> None:

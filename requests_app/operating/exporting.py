@@ -13,11 +13,14 @@ import pyrage
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import IdentityKind
+from accounts.people import owner_of_mailbox
 from privacy import actions, audit
 from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
+from privacy.own import Own
 from privacy.stores.base import StoreError
-from requests_app import package_files
+from requests_app import own_data, package_files
 from requests_app.operating.answers import Answer, look
 from requests_app.operating.asked import Asked, Refused, Say
 
@@ -37,7 +40,9 @@ def export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
     assert asked.out is not None
     try:
         with written(asked.out, asked.recipient) as sink:
-            outcomes = actions.write_package(sink, person=person, plans=plans, language="sv", options={"contested": contested})
+            outcomes = actions.write_package(
+                sink, person=person, plans=plans, language="sv", options={"contested": contested}, own=_own(person)
+            )
             _note(answer, outcomes, kept=asked.contested == "keep")
             # Before the file gets its name: nobody holds a package that the log does not tell of.
             with transaction.atomic():
@@ -48,6 +53,13 @@ def export(asked: Asked, person: Person, progress: Say) -> dict[str, Any]:
     except (actions.StoreUnavailable, StoreError) as error:
         raise Refused(str(error), 1) from None
     return answer.to_json()
+
+
+def _own(person: Person) -> Own | None:
+    """What the application holds about whoever has one of these mailboxes (R24)."""
+    mailboxes = (identity.value for identity in person.identities if identity.kind == IdentityKind.EMAIL)
+    customer = next(filter(None, map(owner_of_mailbox, mailboxes)), None)
+    return own_data.own(customer) if customer else None
 
 
 def _note(answer: Answer, outcomes: Mapping[str, RunOutcome], *, kept: bool) -> None:

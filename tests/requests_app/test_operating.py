@@ -7,16 +7,18 @@ import pyrage
 import pytest
 from django.core.management import call_command
 
+from accounts import people
 from privacy import actions, audit
 from privacy.actions import Finding, RunOutcome
 from privacy.models import AuditEvent
 from requests_app import delivery
 from requests_app.operating import act, answers, exporting
 from requests_app.operating.asked import Asked, Refused
-from tests.factories import make_request, make_store
+from tests.factories import make_customer, make_request, make_store
 
 pytestmark = pytest.mark.django_db
 ZIP = b"PK anna@example.com"
+WRITTEN: list[dict[str, Any]] = []  # what packages were asked for
 
 
 @pytest.fixture
@@ -80,11 +82,23 @@ def anna(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "find_people", lambda people, **_asked: {people[0].ref: {"crm": finding}})
     monkeypatch.setattr(answers, "_keys", lambda people: {})
 
-    def write(sink: Any, **_asked: Any) -> dict[str, RunOutcome]:
+    def write(sink: Any, **given: Any) -> dict[str, RunOutcome]:
+        WRITTEN.append(given)
         sink.write(ZIP)
         return {"crm": RunOutcome("done", {"collections": {"customer": {"rows": 1, "contested": 0}}})}
 
     monkeypatch.setattr(actions, "write_package", write)
+
+
+def test_an_export_holds_what_the_application_has_of_who_proved_the_mailbox(anna: None, tmp_path: Path) -> None:
+    customer = make_customer("anna@example.com")
+    said = make_customer("bo@example.com").identities
+    said.create(kind="email", value="cia@example.com", lookup=people.identity_hash("email", "cia@example.com")[1], lookup_key="1")
+    for email in ("anna@example.com", "cia@example.com"):
+        act.act(asked(people=[{"email": [email]}], out=tmp_path / f"{email}.zip"))
+    *_, anna_s, cia_s = [given["own"] for given in WRITTEN]
+    assert anna_s["accounts_customer"][0]["public_id"] == customer.public_id
+    assert cia_s is None  # somebody only said so
 
 
 @pytest.mark.parametrize("actor", ["anna@example.com", "o" * 60, ""])
