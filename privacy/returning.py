@@ -8,7 +8,7 @@ says so once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -139,23 +139,37 @@ def run(*, now: datetime) -> list[Leaving]:
     forget(now=now)
     done: list[Leaving] = []
     for store in Store.objects.filter(is_active=True, versions__is_current=True).order_by("key"):
-        done += _look_at(store, _to_look_at(now).filter(store=store, shared__gt=0), None, keeper, now)
-        done += _look_at(store, _to_look_at(now).filter(store=store, shared=0), BATCH, keeper, now)
+        for batch in _batches(_to_look_at(now).filter(store=store)):
+            done += _look_at(store, _to_look_at(now).filter(pk__in=batch), keeper, now)
     return done
 
 
-def _look_at(store: Store, rows: QuerySet[Remnant], size: int | None, keeper: retention.Guard, now: datetime) -> list[Leaving]:
-    """Batch by batch, each in a transaction that holds its records; those who share rows are looked at together."""
-    done: list[Leaving] = []
-    after = 0
-    while True:
-        with transaction.atomic():
-            following = rows.filter(pk__gt=after).order_by("pk")
-            batch = list(following.select_for_update(of=("self",), skip_locked=True)[:size])
-            if not batch:
-                return done
-            after = batch[-1].pk
-            done += _look(store.key, batch, keeper.protected(store.key), now)
+def _batches(rows: QuerySet[Remnant]) -> Iterator[list[int]]:
+    """Their ids, some hundred at a time; those who share rows stand in one batch."""
+    numbers: list[int] = []
+
+    def plans() -> Iterator[Any]:
+        for number, plan in rows.order_by("pk").values_list("pk", "plan").iterator(chunk_size=BATCH):
+            numbers.append(number)
+            yield plan
+
+    circles = [[numbers[place] for place in circle] for circle in remnants.circles(plans())]
+    sharing = {number for circle in circles for number in circle}
+    batch: list[int] = []
+    for together in (*circles, *([number] for number in numbers if number not in sharing)):
+        if batch and len(batch) + len(together) > BATCH:
+            yield batch
+            batch = []
+        batch = batch + together
+    if batch:
+        yield batch
+
+
+def _look_at(store: Store, rows: QuerySet[Remnant], keeper: retention.Guard, now: datetime) -> list[Leaving]:
+    """One batch, in a transaction that holds its records; what another night holds is left to it."""
+    with transaction.atomic():
+        batch = list(rows.select_for_update(of=("self",), skip_locked=True).order_by("pk"))
+        return _look(store.key, batch, keeper.protected(store.key), now) if batch else []
 
 
 def _look(store: str, rows: Sequence[Remnant], protected: Sequence[Person], now: datetime) -> list[Leaving]:

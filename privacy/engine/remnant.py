@@ -7,8 +7,9 @@ A row that came later is no part of it: the person came back, and what their new
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -279,7 +280,7 @@ def _unknown(graph: Graph, store: str, holding: Holding, named: Named) -> list[t
 # -- several erased people together -------------------------------------------------------------------------------------
 
 
-def circles(plans: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+def circles(plans: Iterable[Mapping[str, Any]]) -> list[list[int]]:
     """The numbers of remnants that name the same contested rows, circle by circle; who shares with nobody here is in none.
 
     Each of them waits for the other owner, and all of these are erased: together they are the last.
@@ -291,12 +292,13 @@ def circles(plans: Sequence[Mapping[str, Any]]) -> list[list[int]]:
             number = leader[number]
         return number
 
-    first: dict[str, int] = {}
+    first: dict[bytes, int] = {}
     for number, plan in enumerate(plans):
         for collection, groups in plan["groups"].items():
             for raw, _count, _role, reasons in groups:
                 if reasons:
-                    name = json.dumps([plan["columns"][collection], collection, raw])
+                    text = json.dumps([plan["columns"][collection], collection, raw])
+                    name = hashlib.sha256(text.encode()).digest()
                     leader[of(number)] = of(first.setdefault(name, number))
     found: dict[int, list[int]] = {}
     for number in leader:

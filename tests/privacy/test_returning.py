@@ -289,8 +289,10 @@ def test_shared_rows_wait(shared):
     assert documents(shared) == [11, 12, 13]
 
 
-def test_a_shared_row_goes_with_its_last_owner_and_the_record_says_so(shared):
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_shared_row_goes_with_its_last_owner_and_the_record_says_so(shared, monkeypatch, batch):
     """Bo's and Anna's rows point at each other's document: each waits for the other, and together they are the last."""
+    monkeypatch.setattr(returning, "BATCH", batch)
     shared.erase(BO, case="C-2", contested={"document": "keep"})
     assert documents(shared) == [11, 12]
     night("2030-01-01")
