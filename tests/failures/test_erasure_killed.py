@@ -2,7 +2,8 @@
 
 import pytest
 
-from requests_app.models import State
+from privacy import audit
+from requests_app.models import OutboxItem, State
 from tests.failures.worlds import approved, assert_ended_once, assert_erased_truly, assert_gone, letters_to, run, state, stop
 
 BOUNDARIES = {
@@ -39,3 +40,34 @@ def test_it_ends_once(shop, workers, boundary):
     assert shop.rows(of="K2") == others
     assert len(letters_to("sven@example.se", about="answered")) == 1
     assert (run(request, "support").attempt, run(request, "shop").attempt) in ((2, 2), (2, 3))
+
+
+LOOKING = {
+    "claimed": ("before", "requests_app.scans:_read", 1),
+    "a table read, not noted": ("before", "requests_app.scans:_note", 2),
+    "a table noted": ("after", "requests_app.scans:_note", 2),
+    "a store read, the case not closed": ("before", "requests_app.scans:settle", 1),
+    "closed, not committed": ("after", "requests_app.scans:settle", 2),
+    "committed": ("after", "requests_app.scans:_finish", 1),
+}
+
+
+@pytest.mark.parametrize("boundary", LOOKING)
+def test_what_is_left_is_counted_once(shop, workers, boundary):
+    """A last look that is cut short goes on, and no table is counted twice."""
+    shop.execute("support", "CREATE TABLE memo (id integer, body text)")
+    shop.execute("support", "INSERT INTO memo VALUES (1, 'ask sven@example.se'), (2, 'ask lisa@example.se')")
+    shop.load()
+    request = approved("erasure")
+    moment, place, call = LOOKING[boundary]
+    victim = workers.start(stop(moment, place, call=call))
+    workers.ring("run_batch")
+    victim.has_died()
+
+    workers.start()
+    workers.until(lambda: state(request) == State.COMPLETED, "the completion")
+    assert run(request, "support").residue == [{"column": "memo.body", "rows": 1, "mapped": False}]
+    assert OutboxItem.objects.filter(request=request, kind="task", key__contains=":residue:").count() == 1
+    assert audit.events("system").filter(action="residue.scanned").count() == 2
+    assert_ended_once(request)
+    assert_erased_truly(request)
