@@ -28,10 +28,13 @@ def carry_out_now(asked: Asked, people: Sequence[Person], answers: list[Answer],
     by_store: dict[str, list[tuple[int, OperatorRun]]] = {}
     for number, run in runs:
         by_store.setdefault(run.store.key, []).append((number, run))
+    graph = open_maps(only=()).graph
     # A store from which links lead into others goes after them (R19).
-    for store in (key for key in reversed(open_maps(only=()).graph.suppliers_first) if key in by_store):
+    for store in (key for key in reversed(graph.suppliers_first) if key in by_store):
         progress(f"{store} …")
-        _one_store(asked, store, by_store[store], answers)
+        first = graph.erased_before[store] if asked.action == "erase" else frozenset()
+        ready = [(number, run) for number, run in by_store[store] if not _put_off(run, first, answers[number])]
+        _one_store(asked, store, ready, answers)
     if asked.action == "erase":
         _look_for_residue(asked, people, answers, progress)
 
@@ -76,11 +79,12 @@ def _remember(
     runs: list[tuple[int, OperatorRun]] = []
     for number, person in enumerate(people):
         answers[number].left.clear()
+        answers[number].undone.clear()
         for store, finding in findings.get(person.ref, {}).items():
             if asked.stores and store not in asked.stores:
                 continue
             if finding.status in ("unreachable", "unknown"):
-                answers[number].failed(store, finding.error)
+                answers[number].failed(store, finding.error, status="blocked")  # it has no plan: the next call makes one
             elif finding.plan and (finding.status == "found" or asked.action == "lift"):
                 runs.append((number, _run(asked, person, stores[store], finding, case, now)))
     with transaction.atomic():
@@ -129,6 +133,17 @@ def _options(asked: Asked, store: Store, person: Person, counts: Mapping[str, An
 def _who(asked: Asked, person: Person, action: str | None = None) -> str:
     spelled = sorted(f"{i.kind}={canonical(i.kind, i.value)}" for i in person.identities)
     return keyed_hash("\n".join([action or asked.action, *spelled]), purpose="operator")[1]
+
+
+def _put_off(run: OperatorRun, first: frozenset[str], answer: Answer) -> bool:
+    """Whether the stores `first` are still as they were, which are found through this one: then nothing of it may go."""
+    if run.done_at is not None or not (waits_for := first & answer.undone.keys()):
+        return False
+    reason = f"{run.store.key}: is erased after {', '.join(sorted(waits_for))}, which is found through it"
+    if "blocked" in (status := {answer.undone[key] for key in waits_for}):
+        _note(run, RunOutcome("blocked", reason=reason))
+    answer.failed(run.store.key, reason, status=min(status))
+    return True
 
 
 def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]], answers: list[Answer]) -> None:

@@ -19,6 +19,8 @@ class Answer:
     found: bool = False
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    # {store in which nothing was done: "failed", to go on by its plan, or "blocked", to be planned anew}
+    undone: dict[str, str] = field(default_factory=dict)
     scanned: dict[str, dict[str, Any]] = field(default_factory=dict)  # how far an erasure looked for what it left (R21)
 
     def to_json(self) -> dict[str, Any]:
@@ -29,9 +31,10 @@ class Answer:
             out["left"] = self.left or ["nothing found under these identities"]
         return out
 
-    def failed(self, store: str, error: str) -> None:
+    def failed(self, store: str, error: str, *, status: str = "failed") -> None:
         self.stores[store] = {"error": error}
         self.left.append(error)
+        self.undone[store] = status
 
 
 def look(asked: Asked, people: Sequence[Person], answers: list[Answer], progress: Say) -> None:
@@ -103,6 +106,8 @@ def merge(answer: Answer, store: str, report: Mapping[str, Any], outcome: RunOut
         answer.found |= bool(counts.get("rows"))
     if outcome is not None and outcome.status != "done":
         answer.left.append(f"{store}: {outcome.reason}")
+        if not any(counts.get("deleted") or counts.get("anonymized") or counts.get("contested") for counts in report.values()):
+            answer.undone[store] = outcome.status
 
 
 def tell_residue(answer: Answer, store: str, residue: Sequence[Mapping[str, Any]]) -> None:

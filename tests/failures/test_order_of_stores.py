@@ -1,7 +1,12 @@
 """A store whose rows lead into others loses its own last, and no resumed run looks for identities again (R19)."""
 
+import pytest
+
+from privacy.models import Store
 from requests_app import cases
 from requests_app.models import Outcome, RunState, State
+from requests_app.operating.act import act
+from requests_app.operating.asked import Asked
 from tests.factories import make_staff
 from tests.failures.worlds import (
     PLANNED,
@@ -14,6 +19,12 @@ from tests.failures.worlds import (
     state,
     stop,
 )
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END$$;
+CREATE TRIGGER refuse BEFORE DELETE ON ticket FOR EACH ROW WHEN (OLD.id = 2) EXECUTE FUNCTION refuse();
+"""
 
 
 def test_the_store_that_leads_into_another_goes_last(shop, workers):
@@ -64,14 +75,7 @@ def test_a_resumed_run_needs_no_identity(shop, workers):
 
 
 def test_while_the_other_store_is_stopped_the_first_waits_and_the_case_says_so(shop, workers):
-    shop.execute(
-        "support",
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END$$",
-    )
-    shop.execute(
-        "support", "CREATE TRIGGER refuse BEFORE DELETE ON ticket FOR EACH ROW WHEN (OLD.id = 2) EXECUTE FUNCTION refuse()"
-    )
+    shop.execute("support", REFUSE)
     shop.load()
     request = approved("erasure")
     before = shop.rows(of="K1")
@@ -85,4 +89,38 @@ def test_while_the_other_store_is_stopped_the_first_waits_and_the_case_says_so(s
     workers.until(lambda: state(request) == State.COMPLETED, "the completion")
     assert_ended_once(request)
     assert_erased_truly(request)
+    assert_gone(shop)
+
+
+def erase_by_command():
+    (answer,) = act(Asked(action="erase", people=[{"email": ["sven@example.se"]}]))
+    return answer
+
+
+@pytest.mark.parametrize("code", ["check_violation", "disk_full"])
+def test_an_operator_s_command_keeps_the_order_too(shop, code):
+    """What cannot be done in the other store, for good or for now, leaves the rows by which its rows are found."""
+    shop.execute("support", REFUSE.replace("check_violation", code))
+    shop.load()
+    before = shop.rows(of="K1")
+    answer = erase_by_command()
+    assert any("shop: is erased after support" in line for line in answer["left"])
+    assert shop.rows(of="K1") == before
+
+    shop.execute("support", "ALTER TABLE ticket DISABLE TRIGGER refuse")
+    answer = erase_by_command()
+    assert (answer["found"], "left" in answer) == (True, False)
+    assert_gone(shop)
+
+
+def test_an_operator_s_command_waits_for_a_store_that_is_away(shop):
+    shop.load()
+    Store.objects.filter(key="support").update(url=shop.urls["support"].replace("/throwaway", "/nowhere"))
+    before = shop.rows(of="K1")
+    answer = erase_by_command()
+    assert any("shop: is erased after support" in line for line in answer["left"])
+    assert shop.rows(of="K1") == before
+
+    shop.load()
+    assert "left" not in erase_by_command()
     assert_gone(shop)
