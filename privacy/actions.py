@@ -8,7 +8,7 @@ from privacy.contested import Against, ContestedGroup, contested_groups, explain
 from privacy.engine.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, preview_fields
-from privacy.maps import erased_before
+from privacy.maps import erased_before, opened_once
 from privacy.packaging import write_package
 from privacy.scanning import scan
 from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, Scanned, StoreUnavailable, UnknownStore
@@ -33,6 +33,7 @@ __all__ = [
     "explained_groups",
     "find",
     "look",
+    "opened_once",
     "preview_fields",
     "scan",
     "write_package",

@@ -178,12 +178,16 @@ def preview_fields(person: Person, *, plans: Mapping[str, dict[str, Any]]) -> li
     return [{**fact, "field": fact["fields"][0], "stores": len(fact["stores"])} for fact in facts.values()]
 
 
-def contacts(person: Person) -> list[Contact]:
-    """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8)."""
-    found = find([person], right="rectification").get(person.ref, {})
-    own = {key: finding.plan for key, finding in found.items() if finding.plan}
+def contacts(person: Person, *, plans: Mapping[str, Mapping[str, Any]] | None = None) -> list[Contact]:
+    """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8).
+
+    `plans` as `find` made them, {store key: plan}, where the person was located before. Raises StoreUnavailable.
+    """
+    if plans is None:
+        found = find([person], right="rectification").get(person.ref, {})
+        plans = {key: finding.plan for key, finding in found.items() if finding.plan}
     out: dict[tuple[str, str], Contact] = {}
-    for graph, key, node, name, pair in _values(person, own, lambda item: contact_kind(item) is not None, along="changed_at"):
+    for graph, key, node, name, pair in _values(person, plans, lambda item: contact_kind(item) is not None, along="changed_at"):
         value, changed = pair
         if value:
             kind = contact_kind(graph.collection(node).fields[name]) or ""
@@ -243,7 +247,7 @@ def _store_values(
 ) -> Iterator[tuple[Graph, str, Node, str, Any]]:
     graph = maps.graph
     identities = tuple((i.kind, i.value) for i in person.identities)
-    with maps.stores[key].read() as session:
+    with maps.reading(key) as session:
         (holding,) = locate(graph, {key: session}, [subject_of(graph, identities, plan, {})])
         for node, groups in sorted(holding.in_store(key).items()):
             own = tuple(values for values, member in groups.items() if not member.contested)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +38,45 @@ class Maps:
     stores: Mapping[str, base.Store]
     versions: Mapping[str, DatasetVersion]
     down: Mapping[str, str]
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[base.Session]:
+        """A snapshot of one store, on the connection that an `opened_once` around us keeps for it."""
+        shared = _shared.get()
+        connect = getattr(self.stores[key], "connect", None)
+        if shared is None or connect is None:
+            with self.stores[key].read() as session:
+                yield session
+            return
+        if key not in shared.connections:
+            shared.connections[key] = shared.stack.enter_context(connect())
+        try:
+            with self.stores[key].read(shared.connections[key]) as session:
+                yield session
+        except StoreError:
+            shared.connections.pop(key, None)  # it may be broken: the next one asks for another
+            raise
+
+
+@dataclass
+class _Shared:
+    stack: ExitStack
+    maps: dict[frozenset[str] | None, Maps] = field(default_factory=dict)
+    connections: dict[str, Any] = field(default_factory=dict)
+
+
+_shared: ContextVar[_Shared | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def opened_once() -> Iterator[None]:
+    """What is opened in the block is opened once: maps, live schemas and connections. For seconds of reading, not of erasing."""
+    with ExitStack() as stack:
+        token = _shared.set(_Shared(stack))
+        try:
+            yield
+        finally:
+            _shared.reset(token)
 
 
 def policy() -> Policy:
@@ -206,6 +247,19 @@ def with_assumption(dataset: Dataset, assumed: str) -> Dataset:
 
 def open_maps(*, only: Sequence[str] | None = None) -> Maps:
     """All active stores with a map. Those in `only` (default: all) are asked for their live schema; others stand as loaded."""
+    shared = _shared.get()
+    if shared is None:
+        return _open(only)
+    wanted = None if only is None else frozenset(only)
+    if wanted not in shared.maps:
+        maps = _open(only)
+        if maps.down:
+            return maps  # asked again by the next
+        shared.maps[wanted] = maps
+    return shared.maps[wanted]
+
+
+def _open(only: Sequence[str] | None) -> Maps:
     versions = {
         v.store.key: v
         for v in DatasetVersion.objects.filter(is_current=True, store__is_active=True)

@@ -79,7 +79,7 @@ def _write(
         counts: dict[str, dict[str, dict[str, int]]] = {}
         problems: dict[str, str] = {}
         for key, plan in ((key, plans[key]) for key in maps.graph.suppliers_first if key in plans):
-            session = stack.enter_context(maps.stores[key].read())
+            session = stack.enter_context(maps.reading(key))
             subject = subject_of(maps.graph, identities, plan, answers.get(key, {}))
             (holding,) = locate(maps.graph, {key: session}, [subject], heartbeat=heartbeat)
             item = Held(maps.versions[key].store, maps.graph.datasets[key], frozenset(n[1] for n in holding.in_store(key)))

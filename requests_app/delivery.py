@@ -7,7 +7,7 @@ nothing opens, and of two builds at once the one that began last counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -25,7 +25,7 @@ from django.utils.translation import override
 from accounts.models import Customer
 from accounts.people import person_of
 from privacy import actions, audit
-from privacy.actions import RunOutcome
+from privacy.actions import Person, RunOutcome
 from privacy.engine.identity import canonical, same
 from requests_app import notices, own_data, package_files
 from requests_app.errors import NotAllowed
@@ -69,11 +69,12 @@ def build_package(
 
 def _build(package: Package, request: RightsRequest, now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
     identity = pyrage.x25519.Identity.generate()
-    others = _other_contacts(request)
+    content = _content_of(request)
+    others = _other_contacts(content["person"], content["plans"])
     outcomes: dict[str, RunOutcome] = {}
     try:
         with package_files.sealed(package.file_name, identity.to_public()) as sink:
-            outcomes |= actions.write_package(cast(BinaryIO, sink), **_content_of(request), heartbeat=heartbeat)
+            outcomes |= actions.write_package(cast(BinaryIO, sink), **content, heartbeat=heartbeat)
             if any(outcome.status != "done" for outcome in outcomes.values()):
                 raise _NotWanted
     except _NotWanted:
@@ -99,15 +100,14 @@ def _build(package: Package, request: RightsRequest, now: datetime, heartbeat: C
     return outcomes
 
 
-def _other_contacts(request: RightsRequest) -> list[tuple[str, str]]:
+def _other_contacts(person: Person, plans: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The person's contacts that nobody proved in the portal: should it be a stranger who asks, they read of it there (R31).
 
     Those alone whose age the data map follows: they are the person's own, not some colleague's beside them.
     """
-    person = person_of(request.customer)
     return [
         (contact.kind, contact.value)
-        for contact in actions.contacts(person)
+        for contact in actions.contacts(person, plans=plans)
         if contact.unchanged_since is not None
         and not any(same(own.kind, contact.value, canonical(own.kind, own.value)) for own in person.identities)
     ]

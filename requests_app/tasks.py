@@ -28,7 +28,7 @@ def scan_residue() -> None:
 
 @shared_task
 def build_package() -> None:
-    if workers.build_due():
+    if workers.build_some():
         doorbell.ring_now(doorbell.BUILD_PACKAGE)
 
 
