@@ -1,9 +1,10 @@
 """The Celery application: `celery -A config worker` and `celery -A config beat`."""
 
+import gc
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -20,3 +21,10 @@ def keep_django_logging(**kwargs: object) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_process_init.connect
+def leave_alone_what_stays(**kwargs: object) -> None:
+    """Looking for cycles among all that is loaded by now, again and again, would be in vain."""
+    gc.collect()
+    gc.freeze()

@@ -178,16 +178,21 @@ def preview_fields(person: Person, *, plans: Mapping[str, dict[str, Any]]) -> li
     return [{**fact, "field": fact["fields"][0], "stores": len(fact["stores"])} for fact in facts.values()]
 
 
-def contacts(person: Person, *, plans: Mapping[str, Mapping[str, Any]] | None = None) -> list[Contact]:
+def contacts(person: Person, *, plans: Mapping[str, Mapping[str, Any]] | None = None, dated: bool = False) -> list[Contact]:
     """E-mail addresses and phone numbers that the stores hold on this person (identity level 2, DESIGN §8).
 
-    `plans` as `find` made them, {store key: plan}, where the person was located before. Raises StoreUnavailable.
+    `plans` as `find` made them, {store key: plan}, where the person was located before; `dated`: only those of which the data
+    map can tell since when they stand. Raises StoreUnavailable.
     """
     if plans is None:
         found = find([person], right="rectification").get(person.ref, {})
         plans = {key: finding.plan for key, finding in found.items() if finding.plan}
+
+    def wanted(item: Any) -> bool:
+        return contact_kind(item) is not None and (not dated or bool(item.changed_at))
+
     out: dict[tuple[str, str], Contact] = {}
-    for graph, key, node, name, pair in _values(person, plans, lambda item: contact_kind(item) is not None, along="changed_at"):
+    for graph, key, node, name, pair in _values(person, plans, wanted, along="changed_at"):
         value, changed = pair
         if value:
             kind = contact_kind(graph.collection(node).fields[name]) or ""
@@ -234,12 +239,19 @@ def _values(
     """Distinct values of the wanted fields in this person's uncontested rows."""
     maps = open_maps(only=list(own))
     for key, plan in own.items():
+        if not _has_any(maps.graph, key, wanted):
+            continue
         if key not in maps.stores:
             raise StoreUnavailable(maps.down.get(key, f"{key}: cannot be reached"))
         try:
             yield from _store_values(maps, key, person, plan, wanted, along)
         except base.StoreUnavailable as error:
             raise StoreUnavailable(str(error)) from None
+
+
+def _has_any(graph: Graph, key: str, wanted: Any) -> bool:
+    collections = graph.datasets[key].collections.values() if key in graph.datasets else ()
+    return any(wanted(item) for collection in collections for item in collection.fields.values())
 
 
 def _store_values(

@@ -107,7 +107,7 @@ def _other_contacts(person: Person, plans: Mapping[str, Mapping[str, Any]]) -> l
     """
     return [
         (contact.kind, contact.value)
-        for contact in actions.contacts(person, plans=plans)
+        for contact in actions.contacts(person, plans=plans, dated=True)
         if contact.unchanged_since is not None
         and not any(same(own.kind, contact.value, canonical(own.kind, own.value)) for own in person.identities)
     ]

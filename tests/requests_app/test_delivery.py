@@ -501,7 +501,7 @@ def test_a_package_is_announced_to_the_contacts_that_only_the_stores_know(
         contact("email", "colleague@work.example", unchanged=False),
         contact("email", "a@b.example,c@d.example"),
     ]
-    monkeypatch.setattr(actions, "contacts", lambda person: known)
+    monkeypatch.setattr(actions, "contacts", lambda person, **options: known)
     build(case)
     assert announced() == {("email", "anna@work.example"), ("sms", "+46701740601")}
     text = OutboxItem.objects.filter(key__contains=":announced:").first().payload["text"]
@@ -510,7 +510,7 @@ def test_a_package_is_announced_to_the_contacts_that_only_the_stores_know(
 
 
 def test_nothing_is_announced_of_a_package_that_did_not_come_about(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "contacts", lambda person: [contact("email", "anna@work.example")])
+    monkeypatch.setattr(actions, "contacts", lambda person, **options: [contact("email", "anna@work.example")])
     writer.outcomes = {"crm": RunOutcome("failed", reason="busy")}
     case = make_case()
     delivery.build_package(request=case, now=NOW)
