@@ -138,6 +138,36 @@ def test_a_night_that_died_after_the_store_committed_is_gone_on_with(books, monk
     assert Remnant.objects.get().state == "gone"
 
 
+@pytest.mark.parametrize("kind", ["kept", "shared"])
+def test_an_erasure_that_died_before_it_remembered_remembers_when_it_is_repeated(
+    make_postgres_database, settings, tmp_path, monkeypatch, kind
+):
+    settings.INSYN_LEDGER_FILE = tmp_path / "ledger.jsonl"
+    database = make_postgres_database()
+    shop = Shop(database, MAP, SCHEMA) if kind == "kept" else Shop(database)
+    plan, answers = shop.plan(ANNA), {} if kind == "kept" else {"document": "keep"}
+
+    def die(**arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(returning, "keep", die)
+        with pytest.raises(KeyboardInterrupt):
+            shop.erase(ANNA, plan=plan, contested=answers)
+    assert not Remnant.objects.exists()
+    assert shop.erase(ANNA, plan=plan, contested=answers).status == "done"
+    remnant = Remnant.objects.get()
+    day = remnant.due_on and remnant.due_on.isoformat()
+    assert (day, remnant.shared) == {"kept": (FIRST, 0), "shared": (None, 2)}[kind]
+    if kind == "kept":
+        night(SECOND)
+        assert rows(shop) == ([2], [12], [21])
+    else:
+        shop.sql("UPDATE document SET co_owner_id = NULL WHERE id IN (11, 12)")
+        night("2030-01-01")
+        assert documents(shop) == [13]
+
+
 def test_two_nights_at_once_leave_each_record_to_one(books):
     """The other night holds the record and has not said yet what it did."""
     holding, go_on = threading.Event(), threading.Event()
