@@ -266,9 +266,8 @@ class PostgresDialect(Dialect):
         return f"{source} s", " OR ".join(condition.format(text) for text in texts for condition in conditions), parameters
 
     def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
-        connection.execute(sa.text("SET LOCAL jit = off"))  # compiling costs more than it saves on a statement per piece
         own = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name) if part)
-        blocks = connection.execute(sa.text(_BLOCKS), {"name": own}).scalar() or 0
+        blocks = connection.execute(sa.text(_BLOCKS), {"name": own}).one()[0] or 0
         ends = [*range(PIECE_BLOCKS, blocks, PIECE_BLOCKS)]
         if not ends:
             return [""]
@@ -294,7 +293,8 @@ _ONE = ") AS v(k0)"
 PIECE_BLOCKS = 8192  # 64 MB of a table, and what it keeps elsewhere of its long values
 _FENCE = " OFFSET 0"  # so that an expression is computed once, not for every condition
 _BLOCKS = """
-SELECT greatest(max(pg_relation_size(relid)), pg_relation_size(to_regclass(:name))) / current_setting('block_size')\\:\\:int
+SELECT greatest(max(pg_relation_size(relid)), pg_relation_size(to_regclass(:name))) / current_setting('block_size')\\:\\:int,
+  set_config('jit', 'off', true)  -- compiling costs more than it saves on a statement per piece
 FROM pg_partition_tree(to_regclass(:name))
 """
 
