@@ -59,7 +59,7 @@ def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, erasing.Repor
         return
     store = Store.objects.get(key=store_key)
     rows = [
-        Remnant(case=case, subject=ref, store=store, kept_at=now, origin=report.remnant, map_version=version, **_facts(report))
+        Remnant(case=case, subject=ref, store=store, kept_at=now, map_version=version, **_facts(report))
         for case, ref, version, report in left
     ]
     changing = ["plan", "origin", "map_version", "counts", "due_on", "shared", "undated", "state", "note", "closed_at"]
@@ -267,6 +267,7 @@ def _go(maps: Maps, store: str, going: Sequence[tuple[Remnant, erasing.Job]], no
 def _note(row: Remnant, report: erasing.Report, version: int, now: datetime) -> Leaving:
     if report.blocked:
         return _stop(row, report.blocked, now)
+    row.origin = row.origin or row.plan
     happened = {"map_version": version, "note": "", "looked_at": now, "returned_at": now}
     for name, value in (_facts(report) | happened).items():
         setattr(row, name, value)
