@@ -249,9 +249,7 @@ class Remnant(models.Model):
     subject = models.CharField(max_length=64)  # opaque person reference
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
     plan = EncryptedJSONField(null=True)  # the rows that stayed, without what was erased of them; dropped when they are gone
-    origin = EncryptedJSONField(
-        null=True
-    )  # the plan before rows went, should a backup bring them back; ends with the backup horizon
+    origin = EncryptedJSONField(null=True)  # the plan before rows went, until the backup horizon: a backup may bring them back
     map_version = models.PositiveIntegerField()  # under whose rules `due_on` was reckoned
     counts = models.JSONField(default=dict)  # {collection: {"kept", "pinned", "shared", "undated", "until"}}, no values
     due_on = models.DateField(null=True)  # the first day on which something may go; null: no date says so
