@@ -45,6 +45,9 @@ def closing(*, request: RightsRequest, outcome: str, standing: Standing | None =
         # Of an erasure that found nothing the person is told where else was looked (R21).
         told = outcome != Outcome.NOTHING or request.right == Right.ERASURE
         answers = human_answers(request, standing) if told else []
+        if outcome == Outcome.NOTHING and request.right in (Right.ACCESS, Right.PORTABILITY):
+            line = _("We hold the identities that you have proved and your requests. You see them when you are signed in.")
+            answers = [StoreAnswer(own.dataset().name, (line,))]
         answers = [*answers, _own_data()] if request.right == Right.ERASURE and outcome != Outcome.ERASED else answers
         return _render("closing", request, opening=opening, reason=request.decision_reason or "", answers=answers)
 

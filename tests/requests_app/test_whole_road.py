@@ -243,3 +243,4 @@ def test_erasure_takes_two_people_and_keeps_what_the_law_keeps(stores, sven, app
 def test_who_is_nowhere_is_told_so(stores, approver):
     request = carried_out(make_request(make_customer("nobody@example.se"), right="access"), approver)
     assert (request.state, request.outcome) == (State.COMPLETED, Outcome.NOTHING)
+    assert "We hold the identities that you have proved and your requests." in request.answer  # of our own database (R24)
