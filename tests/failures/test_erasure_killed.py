@@ -1,9 +1,12 @@
 """An erasure whose worker is killed at every boundary there is ends exactly once, with a true report."""
 
 import pytest
+from django.utils import timezone
 
 from privacy import audit
-from requests_app.models import OutboxItem, State
+from requests_app import cases
+from requests_app.models import OutboxItem, RunState, State
+from tests.factories import make_staff
 from tests.failures.worlds import approved, assert_ended_once, assert_erased_truly, assert_gone, letters_to, run, state, stop
 
 BOUNDARIES = {
@@ -71,3 +74,25 @@ def test_what_is_left_is_counted_once(shop, workers, boundary):
     assert audit.events("system").filter(action="residue.scanned").count() == 2
     assert_ended_once(request)
     assert_erased_truly(request)
+
+
+def test_what_kills_every_worker_is_stopped_in_the_end(shop, workers):
+    """The system kills the child again and again; its parent goes on, and so do the others' cases."""
+    shop.load()
+    request = approved("erasure")
+    before = shop.rows(of="K1")
+    worker = workers.start(stop("before", "privacy.engine.erase:_delete", way="kill child"))
+    workers.ring("run_batch")
+    workers.until(lambda: state(request) == State.BLOCKED, "the stop")
+    stopped = run(request, "support")
+    assert (stopped.state, stopped.lost, stopped.error) == (RunState.BLOCKED, 5, "its worker ended 5 times without an answer")
+    assert shop.rows(of="K1") == before
+    assert worker.lives
+
+    worker.kill()
+    workers.start()
+    cases.resume_run(run=stopped, acting_user=make_staff("agent"), now=timezone.now())
+    workers.until(lambda: state(request) == State.COMPLETED, "the completion")
+    assert_ended_once(request)
+    assert_erased_truly(request)
+    assert_gone(shop)
