@@ -45,7 +45,6 @@ def main(instance: str) -> None:
         if pid == 0:
             _live(app, json.loads(line))
         born.append(pid)
-        print(pid, flush=True)
     for pid in born:
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -60,6 +59,7 @@ def _live(app: Any, wanted: dict[str, Any]) -> None:
     from tests.failures import faults
 
     os.setsid()
+    print(os.getpid(), flush=True)  # not before it leads its group, by which it may be killed
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
