@@ -21,7 +21,6 @@ from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
 from privacy.engine.locate import locate
 from privacy.engine.subject import Subject
 from privacy.maps import Maps, open_maps
-from privacy.stores import base
 from privacy.stores.base import Groups, Session, StoreError
 from privacy.terms import Contact, Finding, Person, StoreUnavailable
 
@@ -245,7 +244,7 @@ def _values(
             raise StoreUnavailable(maps.down.get(key, f"{key}: cannot be reached"))
         try:
             yield from _store_values(maps, key, person, plan, wanted, along)
-        except base.StoreUnavailable as error:
+        except StoreError as error:
             raise StoreUnavailable(str(error)) from None
 
 
