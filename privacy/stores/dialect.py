@@ -26,12 +26,15 @@ class Dialect:
     skip_locked = ""  # how a select takes rows that nobody holds
     target = ""  # how a changed table's columns are prefixed in DELETE and UPDATE
 
-    loose = False  # whether a column may hold values that are none of its type
+    loose: tuple[str, ...] | None = ()  # families whose columns may hold what we read as none of the type; None: all of them
 
     def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
         self.engine = engine
         self.schema = schema
         self.quote_name = engine.dialect.identifier_preparer.quote_identifier
+
+    def is_loose(self, column: Column) -> bool:
+        return self.loose is None or column.family in self.loose
 
     def name(self, identifier: str) -> str:
         # SQLAlchemy's text() reads `:x` as a parameter

@@ -73,7 +73,7 @@ class MySqlDialect(Dialect):
         "1020",
     )
     strangers = ("1044", "1045", "1049", "1698")
-    loose = True  # '0000-00-00'
+    loose = ("date", "datetime")  # '0000-00-00'
     straight = "STRAIGHT_JOIN"
     target = "t."
     skip_locked = " FOR UPDATE SKIP LOCKED"

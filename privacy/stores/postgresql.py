@@ -101,7 +101,7 @@ _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", 
 
 class PostgresDialect(Dialect):
     skip_locked = " FOR UPDATE OF t SKIP LOCKED"
-    loose = True  # 'infinity', and days before and after Python's calendar
+    loose = ("date", "datetime")  # 'infinity', and days before and after Python's calendar
 
     def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:
         super().__init__(engine, schema)

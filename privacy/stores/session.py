@@ -281,9 +281,7 @@ class SqlSession:
         for pattern, members in patterns.items():
             given = [i for i, null in enumerate(pattern) if not null]
             columns = [table.columns[groups.columns[i]] for i in given]
-            bound = self._converted(
-                columns, [tuple(values[i] for i in given) for values in members], as_stored=self.dialect.loose
-            )
+            bound = self._converted(columns, [tuple(values[i] for i in given) for values in members], as_stored=True)
             if given and not bound:
                 continue
             where = "".join(
@@ -304,7 +302,7 @@ class SqlSession:
     ) -> list[Values]:
         """Rows in the types of `columns`, each once. What has a part that is NULL or does not convert matches nothing.
 
-        `as_stored`: a value that does not convert came from the store itself, and stays what it is.
+        `as_stored`: the values came from the store itself; what no column of its type should hold stays what it is.
         """
         if not rows:
             return []
@@ -315,7 +313,10 @@ class SqlSession:
         for row in rows:
             values = [convert(value, column) for value, column in zip(row[skip:], columns, strict=True)]
             if as_stored:
-                values = [old if new is NO_MATCH else new for old, new in zip(row[skip:], values, strict=True)]
+                values = [
+                    old if new is NO_MATCH and self.dialect.is_loose(column) else new
+                    for old, new, column in zip(row[skip:], values, columns, strict=True)
+                ]
             if not any(value is NO_MATCH for value in values):
                 out[*row[:skip], *values] = None
         return [

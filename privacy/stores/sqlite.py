@@ -31,7 +31,7 @@ class SqliteDialect(Dialect):
         "SQLITE_PROTOCOL",
     )
 
-    loose = True  # types are names only
+    loose = None  # types are names only
     strangers = ("SQLITE_AUTH",)
 
     def __init__(self, engine: sa.Engine, schema: str | None = None) -> None:

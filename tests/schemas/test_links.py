@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.schemas.conftest import EveryKind, MakeZoo
-from tests.schemas.zoo import ANNA, FROZEN, PEOPLE, PERSON, PERSON_FIELDS, walk
+from tests.schemas.zoo import ANNA, FROZEN, PEOPLE, PERSON, PERSON_FIELDS, counted, walk, without
 
 pytestmark = pytest.mark.django_db
 
@@ -205,3 +205,20 @@ def test_links_from_one_kind_of_store_to_another_and_to_another_type(zoo: MakeZo
         ),
     )
     walk(here, {"shop.person": [1], "mail.letter": [1, 7], "mail.opened": [1, 3]})
+
+
+@EveryKind
+def test_a_key_that_is_no_number_frees_no_row_with_a_number(zoo: MakeZoo, kind: str) -> None:
+    """What lets go of an erased row is compared in its own type too: 'abc' is nobody's number, and no error."""
+    here = zoo(kind)
+    here.run(
+        "CREATE TABLE person (code varchar(20) PRIMARY KEY, email varchar(200))",
+        "CREATE TABLE advice (id int PRIMARY KEY, person_code int)",
+        f"INSERT INTO person VALUES ('abc', '{ANNA}'), ('7', 'bo@example.com')",
+        "INSERT INTO advice VALUES (1, NULL), (2, 7), (3, 0)",
+    )
+    fields = {"person": {"code": "key", "email": "email"}, "advice": {"id": "key", "person_code": "to person.code"}}
+    here.load(fields, {"links": {"advice.person_code": {"nature": "refers", "on_parent_erased": "set_null"}}})
+    before = here.content()
+    here.erased()
+    assert counted(here.content()) == counted(without(before, {"person": ["abc"]}))
