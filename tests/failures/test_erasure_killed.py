@@ -81,11 +81,12 @@ def test_what_kills_every_worker_is_stopped_in_the_end(shop, workers):
     shop.load()
     request = approved("erasure")
     before = shop.rows(of="K1")
-    worker = workers.start(stop("before", "privacy.engine.erase:_delete", way="kill child"))
+    fewer = {"what": "set", "place": "requests_app.workers:STOPPED_AFTER", "value": 3}
+    worker = workers.start(fewer, stop("before", "privacy.engine.erase:_delete", way="kill child"))
     workers.ring("run_batch")
     workers.until(lambda: state(request) == State.BLOCKED, "the stop")
     stopped = run(request, "support")
-    assert (stopped.state, stopped.lost, stopped.error) == (RunState.BLOCKED, 5, "its worker ended 5 times without an answer")
+    assert (stopped.state, stopped.lost, stopped.error) == (RunState.BLOCKED, 3, "its worker ended 3 times without an answer")
     assert shop.rows(of="K1") == before
     assert worker.lives
 
