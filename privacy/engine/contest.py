@@ -146,7 +146,8 @@ class _Court:
         for group, role in roles.items():
             if group not in inside or group in self.subject.disclosed:
                 continue
-            reasons: list[Reason] = [Reason("t")] if group in through else []
+            reasons: list[Reason] = [Reason("t", foreign=self._led_to_from_abroad(group))] if group in through else []
+            reasons += self._told_by_other_stores(group)
             if role != ROOT:
                 reasons += self._other_owners(group, inside)
             if role == REFERRED:
@@ -245,9 +246,9 @@ class _Court:
                 if fields[name].identity_mine:
                     continue
                 if mine.get(kind) or self._elsewhere(kind, value, inside):
-                    reasons.append(Reason("c", name))
+                    reasons.append(Reason("c", name, foreign=not mine.get(kind) and self._only_abroad(node, kind, value, inside)))
             elif self._elsewhere(kind, value, inside):
-                reasons.append(Reason("d", name))
+                reasons.append(Reason("d", name, foreign=self._only_abroad(node, kind, value, inside)))
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
                 # Found by a telephone that a household may share, but it is another mailbox's record.
                 reasons.append(Reason("d", name))
@@ -255,6 +256,18 @@ class _Court:
 
     def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
         return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
+
+    def _only_abroad(self, node: Node, kind: str, value: str, inside: set[Group]) -> bool:
+        there = [group for group in self.facts.occurrences.get((kind, value), ()) if group not in inside]
+        return all(group[0][0] != node[0] for group in there)
+
+    def _led_to_from_abroad(self, group: Group) -> bool:
+        return any(link.parent == group[0] and link.child[0] != group[0][0] for link in self.graph.links)
+
+    def _told_by_other_stores(self, group: Group) -> list[Reason]:
+        """What the plan knew from stores that are not read now: it holds until somebody looks again."""
+        known = self.subject.frozen.reasons(*group) or () if self.subject.frozen else ()
+        return [reason for reason in known if reason.foreign and reason.letter in ("c", "d", "t")]
 
     def _spellings(self, roles: Mapping[Group, str]) -> set[Group]:
         """Two root rows of one collection that spell one identity differently are two accounts until somebody decides (R12)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from privacy.datamap.graph import Graph, Node, Pointer, start_of
+from privacy.datamap.graph import Graph, Link, Node, Pointer, start_of
 from privacy.datamap.model import Collection, Keep
 from privacy.datamap.periods import as_date, until
 from privacy.engine.answers import Answers
@@ -103,16 +103,15 @@ def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Answe
             continue
         fates = decision.fates.setdefault(node, {})
         for values, member in groups.items():
-            fates[values] = _fate(graph, keys, node, collection, values, member, holding, chosen, today)
+            fates[values] = fate_of(graph, keys, node, values, member, holding, chosen, today)
     decision.goes = all(fate is GONE for fates in decision.fates.values() for fate in fates.values())
     return decision
 
 
-def _fate(
+def fate_of(
     graph: Graph,
     keys: Keys,
     node: Node,
-    collection: Collection,
     values: Values,
     member: Member,
     holding: Holding,
@@ -122,6 +121,7 @@ def _fate(
     if member.contested:
         answer = chosen.of(node, values, member)
         return Fate(PART if answer in ("redact", "anonymize") else STAY, basis=(answer,))
+    collection = graph.collection(node)
     if collection.on_erasure is None:
         return Fate(UNDECIDED) if collection.personal else GONE
     if collection.on_erasure == "keep":
@@ -155,18 +155,26 @@ def _held(
 def _linked(graph: Graph, keys: Keys, node: Node, values: Values, target: Node, holding: Holding) -> list[Values]:
     """The person's groups of `target` that a link joins directly with this group."""
     out: dict[Values, None] = {}
+    members = holding.members.get(target, ())
     for link in graph.links:
-        if link.child == node and link.parent == target:
-            key = keys.child(link, values)
-            out.update(
-                (other, None) for other in holding.members.get(target, ()) if key is not None and keys.parent(link, other) == key
-            )
-        if link.parent == node and link.child == target:
-            key = keys.parent(link, values)
-            out.update(
-                (other, None) for other in holding.members.get(target, ()) if key is not None and keys.child(link, other) == key
-            )
+        if {link.child, link.parent} != {node, target}:
+            continue
+        for here, key_here, there, key_there in (
+            (link.child, keys.child, link.parent, keys.parent),
+            (link.parent, keys.parent, link.child, keys.child),
+        ):
+            if (here, there) == (node, target) and _follows(keys, link, node, values):
+                key = key_here(link, values)
+                out.update(
+                    (other, None)
+                    for other in members
+                    if key is not None and key_there(link, other) == key and _follows(keys, link, target, other)
+                )
     return list(out)
+
+
+def _follows(keys: Keys, link: Link, node: Node, values: Values) -> bool:
+    return link.when_node != node or keys.holds(node, link.when, values)
 
 
 def _merge(old: Fate, new: Fate) -> Fate:
@@ -281,7 +289,7 @@ def _totals(keys: Keys, session: Session, pointers: list[Pointer], decisions: li
 def _pin_by(graph: Graph, keys: Keys, pointer: Pointer, totals: Mapping[Any, int], decision: Decision) -> bool:
     """A row that would go with its parent by a cascade does not pin it: it stops the run, if nothing else keeps the parent."""
     changed = False
-    lenient = pointer.on_delete == "CASCADE" or (pointer.link and pointer.link.on_parent_erased == "set_null")
+    lenient = pointer.on_delete == "CASCADE" or forgets(graph, pointer)
     for values, staying, outside in list(_pointed(graph, keys, pointer, totals, decision)):
         decision.pointed_at |= outside > 0
         if staying or (outside and not lenient):
@@ -314,7 +322,14 @@ def _pointed(
 
 def lets_go(graph: Graph, pointer: Pointer) -> bool:
     """Whether a shared row loses this owner when the person's part is taken out of it, and so no longer pins it."""
-    return pointer.link is not None and pointer.link.owns and bool(own_columns(graph, pointer))
+    owner = pointer.link is not None and pointer.link.owns and bool(own_columns(graph, pointer))
+    return owner or forgets(graph, pointer)
+
+
+def forgets(graph: Graph, pointer: Pointer) -> bool:
+    """Whether rows of others let go of a parent that goes, because the map says so."""
+    wanted = pointer.link is not None and pointer.link.on_parent_erased == "set_null"
+    return wanted and any(graph.column(pointer.child, name).nullable for name in pointer.child_columns)
 
 
 def own_columns(graph: Graph, pointer: Pointer) -> list[str]:
@@ -325,6 +340,9 @@ def own_columns(graph: Graph, pointer: Pointer) -> list[str]:
         if other is not pointer and other.child == pointer.child and not _never_both(pointer, other)
         for name in other.child_columns
     }
+    for fk in graph.schemas[pointer.child[0]].foreign_keys:
+        if fk.child == pointer.child[1] and (fk.child_columns, fk.parent) != (pointer.child_columns, pointer.parent[1]):
+            shared |= {*fk.child_columns}
     return [name for name in pointer.child_columns if graph.column(pointer.child, name).nullable and name not in shared]
 
 

@@ -18,11 +18,12 @@ from privacy.engine import remnant as remnants
 from privacy.engine import triggers
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers, Disclosed
-from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, lets_go, own_columns
+from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, forgets, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import locate
 from privacy.engine.pseudonyms import pseudonymized
 from privacy.engine.subject import Frozen, Subject
+from privacy.engine.traces import Traces
 from privacy.engine.uncollected import uncollected
 from privacy.engine.verify import remaining
 from privacy.engine.waves import apart, waves
@@ -79,16 +80,13 @@ def erase(
     for _ in range(ROUNDS):
         with store.connect() as connection:
             with ExitStack() as until_committed, store.write(connection) as session:
-                passes = [_round(graph, store, session, jobs, subjects, reports, today, heartbeat)]
-                if fired := triggers.fired(graph, passes[0]):
-                    # What they copied into a history goes last, in the same transaction; what they stand on is not changed again.
-                    passes.append(_round(graph, store, session, jobs, subjects, reports, today, heartbeat, changed=fired))
+                decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
                 until_committed.enter_context(committing())
             with store.read(connection) as session:
-                lefts = [remaining(graph, session, decisions, heartbeat=heartbeat) for decisions in passes]
-        for report, *left in zip(reports, *lefts, strict=True):
+                lefts = remaining(graph, session, decisions, heartbeat=heartbeat)
+        for report, left in zip(reports, lefts, strict=True):
             for name, counts in report.collections.items() if not report.blocked else ():
-                counts["remaining"] = max(found.get(name, 0) for found in left)
+                counts["remaining"] = left.get(name, 0)
         if not any(report.remaining for report in reports if not report.blocked):
             return [_with_left(report) for report in reports]
     raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
@@ -110,7 +108,6 @@ def _round(
     reports: list[Report],
     today: date,
     heartbeat: Callable[[], None],
-    changed: frozenset[Node] = frozenset(),
 ) -> list[Decision]:
     """Those whose rows nobody disputes at once, then the others, wave by wave, each judged on what the earlier ones left."""
 
@@ -129,12 +126,19 @@ def _round(
         going = [i for i in wave if not _block(graph, jobs[i], reports[i], holdings[i], decisions[i])]
         ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
         left = remnants.remember(graph, session, store.key, ended)
-        _update(graph, session, [(decisions[i], subjects[i]) for i in going], heartbeat, changed)
-        _delete(graph, session, store.key, [decisions[i] for i in going], heartbeat)
+        traces = Traces(graph, session, [(decisions[i], subjects[i]) for i in going])
+        acting = [decisions[i] for i in going]
+        for _ in range(ROUNDS):  # more than one only where triggers keep history
+            _update(graph, session, [(decision, subjects[i]) for decision, i in zip(acting, going, strict=True)], heartbeat)
+            _delete(graph, session, store.key, acting, heartbeat)
+            if not (acting := traces.arrived(today)):
+                break
         for i in wave:
             _account(graph, jobs[i], reports[i], store.key, holdings[i], decisions[i])
-        for i, remembered in zip(going, left, strict=True):
+        for i, remembered, copies in zip(going, left, traces.removed, strict=True):
             _leave(reports[i], remembered, holdings[i], decisions[i])
+            for name, count in copies.items():
+                reports[i].collections[name]["deleted"] += count
     return decisions
 
 
@@ -180,9 +184,8 @@ def _update(
     session: Session,
     people: Sequence[tuple[Decision, Subject]],
     heartbeat: Callable[[], None],
-    changed: frozenset[Node],
 ) -> None:
-    """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones; not what was `changed`."""
+    """Anonymize what stays: pinned rows, the rest of kept rows, this person's part of shared ones."""
     people = [(decision, subject) for decision, subject in people if not decision.goes]
     work: dict[tuple[Node, frozenset[str] | None], dict[Values, None]] = {}
     staying: set[Node] = set()
@@ -190,8 +193,6 @@ def _update(
         for node, values, fate in decision:
             if fate.stays:
                 staying.add(node)
-            if node in changed:
-                continue
             if fate.kind == ANONYMIZE:
                 work.setdefault((node, frozenset()), {})[values] = None
             elif fate.kind == KEEP and fate.fields is not None:
@@ -203,7 +204,7 @@ def _update(
     for decision, subject in people:
         identities = {(kind, value) for kind, values in subject.identities.items() for value in values}
         for node, values, fate in decision:
-            if fate.kind == PART and node not in changed:
+            if fate.kind == PART:
                 part = _part(graph, node, values, decision, identities)
                 triggers.update(graph, session, node, Groups(node[1], graph.group_columns[node], (values,)), part)
 
@@ -219,7 +220,7 @@ def _part(
     keys = Keys(graph)
     for pointer in graph.pointers:
         link = pointer.link
-        if link is None or link.child != node or link.parent[0] != node[0] or not lets_go(graph, pointer):
+        if link is None or link.child != node or link.parent[0] != node[0] or not link.owns:
             continue
         if pointer.when and not keys.holds(node, pointer.when, values):
             continue
@@ -240,7 +241,7 @@ def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision
     for pointer in cut:
         heartbeat()
         doomed[pointer.child] = _release(graph, session, pointer, doomed[pointer.child])
-    forgetting = [p for p in graph.pointers if p.link and p.link.on_parent_erased == "set_null" and p.child[0] == store]
+    forgetting = [p for p in graph.pointers if p.child[0] == store and forgets(graph, p)]
     for node in order:
         heartbeat()
         for pointer in forgetting:
@@ -340,6 +341,7 @@ def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holdin
         if before:  # a further round adds to what the earlier did, and may not know again what that anonymized
             entry["deleted"] += before["deleted"]
             entry |= {name: max(entry[name], before[name]) for name in ("anonymized", "pinned")}
+            entry |= {name: before[name] for name in ("erased_earlier",) if name in before}
         elif (gone := planned.get(name, 0) - found) > 0:
             entry["erased_earlier"] = gone
         if report.blocked:

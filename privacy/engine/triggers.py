@@ -5,20 +5,13 @@ Nothing here costs a statement where a table has neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from privacy.datamap.graph import Graph, Node
-from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, Decision
 from privacy.stores.base import Assignment, Groups, Session, StoreRefused
 
 LOOKED_AT = 1_000  # rows of one statement that are looked at again
 _TELLING = ("text", "email", "uuid", "bytes")  # replacements that no chance makes equal to what stood there
-
-
-def fired(graph: Graph, decisions: Sequence[Decision]) -> frozenset[Node]:
-    """The tables with triggers that these decisions changed: their history may have grown meanwhile."""
-    changed = {node for decision in decisions for node, _, fate in decision if fate.kind in (DELETE, ANONYMIZE, KEEP, PART)}
-    return frozenset(node for node in changed if graph.table(node).triggers)
 
 
 def delete(graph: Graph, session: Session, node: Node, groups: Groups) -> None:

@@ -55,6 +55,8 @@ class Locator:
         if child[0] != link.child or parent[0] != link.parent or (link.when and self.value(child, link.when[0]) != link.when[1]):
             return False
         pairs = [(self.value(child, a), self.value(parent, b)) for a, b in zip(link.columns, link.target, strict=True)]
+        if self.world.crosses(link):  # stores may spell a key as a number and as text
+            pairs = [(a if a is None else str(a), str(b)) for a, b in pairs]
         return all(a is not None and a == b for a, b in pairs)
 
     def children(self, link: Link, parent: Row) -> list[Row]:
@@ -165,12 +167,12 @@ DELETE, ANONYMIZE, KEEP, STAY, PART, UNDECIDED = "delete", "anonymize", "keep", 
 @dataclass
 class Verdict:
     fates: dict[Row, str]
-    stopped: bool
+    stopped: set[str] = field(default_factory=set)  # stores
     readable: dict[Row, set[str] | None] = field(default_factory=dict)  # of kept rows: what stays readable (None: all)
 
 
 def decide(world: World, found: Found, answers: Mapping[str, str], today: date) -> Verdict:
-    verdict = Verdict({}, False)
+    verdict = Verdict({})
     for row in found.roles:
         table = world.tables[row[0]]
         if row in found.contested:
@@ -185,11 +187,33 @@ def decide(world: World, found: Found, answers: Mapping[str, str], today: date) 
             if table.keep and (start is None or today < start.replace(year=start.year + table.keep.years)):
                 verdict.fates[row] = KEEP
                 verdict.readable[row] = set(table.keep.fields) or None
+    keep_along(world, verdict)
     while pin(world, verdict):
         pass
-    cascading = any(link.on_delete == "CASCADE" and out for link, _, _, out in pointed(world, verdict))
-    verdict.stopped = UNDECIDED in verdict.fates.values() or cascading
+    verdict.stopped = {world.tables[row[0]].store for row, fate in verdict.fates.items() if fate == UNDECIDED}
+    for link, row, _, outside in pointed(world, verdict):
+        if link.on_delete == "CASCADE" and outside:
+            verdict.stopped.add(world.tables[row[0]].store)
     return verdict
+
+
+def keep_along(world: World, verdict: Verdict) -> None:
+    """What rows kept by their own rule need elsewhere stays with them."""
+    locator = Locator(world, {})
+    for row in list(verdict.readable):
+        keep = world.tables[row[0]].keep
+        for name, _, column in (need.partition(".") for need in (keep.along if keep else ())):
+            for link in locator.links:
+                near = locator.parents(link, row) if link.parent == name else []
+                near += locator.children(link, row) if link.child == name else []
+                for other in near:
+                    if verdict.fates.get(other) in (None, STAY, PART, UNDECIDED) or world.crosses(link):
+                        continue
+                    before = verdict.readable.get(other, set()) if verdict.fates[other] == KEEP else set()
+                    if verdict.fates[other] == KEEP and other not in verdict.readable:
+                        before = None  # kept whole by the map
+                    verdict.fates[other] = KEEP
+                    verdict.readable[other] = before | {column} if column and before is not None else None
 
 
 def pin(world: World, verdict: Verdict) -> bool:
@@ -197,7 +221,7 @@ def pin(world: World, verdict: Verdict) -> bool:
     pinned = {
         row
         for link, row, staying, outside in pointed(world, verdict)
-        if staying or (outside and link.on_delete != "CASCADE" and not (link.mapped and link.set_null))
+        if staying or (outside and link.on_delete != "CASCADE" and not forgets(world, link))
     }
     verdict.fates |= dict.fromkeys(pinned, ANONYMIZE)
     return bool(pinned)
@@ -206,8 +230,9 @@ def pin(world: World, verdict: Verdict) -> bool:
 def pointed(world: World, verdict: Verdict) -> list[tuple[Link, Row, list[Row], list[Row]]]:
     """(link, doomed row, rows of the person's that stay and point at it, rows of others that do)."""
     locator, fates, out = Locator(world, {}), verdict.fates, []
-    for link in world.links:
-        letting_go = {DELETE, PART} if link.mapped and link.owns and own_columns(world, link) else {DELETE}
+    for link in (link for link in world.links if not world.crosses(link)):
+        parting = forgets(world, link) or (link.mapped and link.owns and own_columns(world, link))
+        letting_go = {DELETE, PART} if parting else {DELETE}
         for row in [row for row, fate in fates.items() if fate == DELETE and row[0] == link.parent]:
             pointing = locator.children(link, row)
             staying = [child for child in pointing if child in fates and fates[child] not in letting_go]
@@ -222,9 +247,8 @@ def erased(world: World, identities: Mapping[str, set[str]], found: Found, verdi
     """The world afterwards: {row: its values, or None where it went}. A value of CHANGED is any but the old one."""
     locator = Locator(world, identities)
     after: dict[Row, dict[str, Any] | None] = {row: dict(world.rows[row[0]][row[1]]) for row in world.everything()}
-    if verdict.stopped:
-        return after
-    for row, fate in verdict.fates.items():
+    fates = {row: fate for row, fate in verdict.fates.items() if world.tables[row[0]].store not in verdict.stopped}
+    for row, fate in fates.items():
         values = after[row]
         assert values is not None
         readable = verdict.readable.get(row)
@@ -232,12 +256,13 @@ def erased(world: World, identities: Mapping[str, set[str]], found: Found, verdi
             values |= {column: CHANGED for column in world.tables[row[0]].personal_columns if column not in (readable or ())}
         if fate == PART:
             values |= part_taken_out(locator, row, verdict)
-    for row in [row for row, fate in verdict.fates.items() if fate == DELETE]:
+    for row in [row for row, fate in fates.items() if fate == DELETE]:
         after[row] = None
         for link in locator.links:
-            for child in locator.children(link, row) if link.set_null else ():
+            for child in locator.children(link, row) if forgets(world, link) and not world.crosses(link) else ():
                 if (values := after.get(child)) is not None:
-                    values |= dict.fromkeys(link.columns)
+                    nullable = [c for c in link.columns if world.tables[link.child].nullable(c)]
+                    values |= dict.fromkeys(own_columns(world, link) or nullable)
     return after
 
 
@@ -245,9 +270,18 @@ def part_taken_out(locator: Locator, row: Row, verdict: Verdict) -> dict[str, An
     """This person's part of a row that others have a part in: their identities, and the links to what owns it of theirs."""
     out = {column: CHANGED for kind, column, value in locator.carried(row) if value in locator.identities.get(kind, ())}
     for link in locator.links:
-        if link.owns and any(parent in verdict.fates for parent in locator.parents(link, row)):
+        if (
+            link.owns
+            and not locator.world.crosses(link)
+            and any(parent in verdict.fates for parent in locator.parents(link, row))
+        ):
             out |= dict.fromkeys(own_columns(locator.world, link))
     return out
+
+
+def forgets(world: World, link: Link) -> bool:
+    """Whether the map lets rows that stay let go of a parent that goes."""
+    return link.mapped and link.set_null and any(world.tables[link.child].nullable(column) for column in link.columns)
 
 
 def own_columns(world: World, link: Link) -> list[str]:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding
 from privacy.engine.locate import locate
-from privacy.engine.subject import Subject
 from privacy.engine.undisputed import Undisputed
 from tests.engine.places import Identities, Place
-from tests.engine.test_against_reference import examples, persons, shape
+from tests.engine.properties import examples, persons, shape
 from tests.engine.worlds import World, describe, worlds
 
 
@@ -53,9 +52,12 @@ def test_the_judge_agrees_on_what_a_plan_leads_to_after_others_were_erased(
         place.erase(jobs[: first % len(jobs) + 1])
 
         def look() -> Sequence[Holding]:
-            subjects: list[Subject] = [subject_of(place.graph, job.identities, job.plan, job.answers) for job in jobs]
-            with place.store.read() as session:
-                return locate(place.graph, {"store": session}, subjects)
+            found: list[Holding] = []
+            for key, store in place.stores.items():
+                subjects = [subject_of(place.graph, job[key].identities, job[key].plan, job[key].answers) for job in jobs]
+                with store.read() as session:
+                    found += locate(place.graph, {key: session}, subjects)
+            return found
 
         found = look()
         with judged():

@@ -1,17 +1,17 @@
-"""Made-up worlds: a schema, a data map over part of it, and rows, drawn by Hypothesis and made real in PostgreSQL."""
+"""Made-up worlds: schemas, a data map over part of them, and rows, drawn by Hypothesis. `making.py` makes them real."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
 
 PEOPLE = 4
 IDENTITIES = {"email": "email", "login": "login"}  # column → kind; one column of each kind per table at most
+STORES = ("store", "other")  # dataset keys; nearly everything stands in the first
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,22 @@ class Link:
 class Keep:
     years: int
     fields: tuple[str, ...]
+    along: tuple[str, ...] = ()  # `with`: tables, or table.column
 
 
 @dataclass(frozen=True)
 class Table:
     name: str
     columns: Mapping[str, str]  # name → SQL type
-    key: tuple[str, ...]
+    key: tuple[str, ...]  # empty: a table without a key
     identities: tuple[str, ...] = ()
     mine: tuple[str, ...] = ()  # identity columns with `identity: mine`
     personal: bool = True
     mapped: bool = True
     on_erasure: str | None = "delete"
     keep: Keep | None = None
+    store: str = STORES[0]
+    history_of: str | None = None  # filled by a trigger with what that table's rows were before a change
 
     def nullable(self, column: str) -> bool:
         return column not in self.key and "NOT NULL" not in self.columns[column]
@@ -84,6 +87,13 @@ class World:
             for number in range(len(rows)):
                 yield name, number
 
+    def crosses(self, link: Link) -> bool:
+        return self.tables[link.child].store != self.tables[link.parent].store
+
+    @property
+    def stores(self) -> list[str]:
+        return [store for store in STORES if any(table.store == store and table.mapped for table in self.tables.values())]
+
 
 # -- drawing ------------------------------------------------------------------------------------------------------------
 
@@ -91,28 +101,39 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     count = draw(st.integers(3, 5))
-    tables = {f"t{i}": draw(_table(f"t{i}", first=i == 0)) for i in range(count)}
+    tenants = draw(st.sampled_from([(0, 1), ("", "a")]))  # zero and nothing at all are parts of a key like others
+    tables = {f"t{i}": draw(_table(f"t{i}", tenants, first=i == 0)) for i in range(count)}
+    if draw(st.integers(0, 3)) == 0:
+        tables[f"t{count - 1}"] = replace(tables[f"t{count - 1}"], store=STORES[1])
     columns = {name: dict(table.columns) for name, table in tables.items()}
     links = [draw(_link(number, tables, columns)) for number in range(draw(st.integers(count - 1, count + 3)))]
-    tables = {name: _with_columns(table, columns[name]) for name, table in tables.items()}
+    tables = {name: replace(table, columns=columns[name]) for name, table in tables.items()}
+    for name in list(tables):
+        if draw(st.integers(0, 7)) == 0 and tables[name].key:
+            tables[f"h{name[1:]}"] = _history(tables[name], mapped=tables[name].mapped and draw(st.integers(0, 3)) > 0)
+            if tables[f"h{name[1:]}"].mapped:
+                key = tables[name].key
+                links.append(Link(f"h{name[1:]}", key, name, key, enforced=False, direction="from"))
     kept = _reachable(tables, links)
     links = [link for link in links if not link.mapped or {link.child, link.parent} <= kept]
-    tables = {name: table if name in kept else _unmapped(table) for name, table in tables.items()}
-    rows = {name: tuple(draw(_row(table, number)) for number in range(draw(st.integers(1, 4)))) for name, table in tables.items()}
-    pointed = {name: [dict(row) for row in own] for name, own in rows.items()}
+    tables = {name: draw(_along(table, links, tables)) if name in kept else _unmapped(table) for name, table in tables.items()}
+    rows = {
+        name: [draw(_row(table, number, tenants)) for number in range(draw(_how_many(table)))] for name, table in tables.items()
+    }
     for link in links:
-        for row in pointed[link.child]:
-            draw(_point(link, row, pointed[link.parent]))
-    return World(tables, tuple(links), {name: tuple(own) for name, own in pointed.items()})
+        shared = {c for other in links if other is not link and other.child == link.child for c in other.columns}
+        for row in rows[link.child]:
+            draw(_point(link, row, rows[link.parent], shared, tables[link.child]))
+    return World(tables, tuple(links), {name: tuple(own) for name, own in rows.items()})
 
 
 @st.composite
-def _table(draw: st.DrawFn, name: str, *, first: bool) -> Table:
-    composite = not first and draw(st.integers(0, 4)) == 0
-    key = ("ten", "id") if composite else ("id",)
+def _table(draw: st.DrawFn, name: str, tenants: tuple[Any, Any], *, first: bool) -> Table:
+    key: tuple[str, ...] = ("id",) if first else draw(st.sampled_from([("id",)] * 5 + [("ten", "id")] * 2 + [()]))
     wanted = ("email",) if first else draw(st.sampled_from([(), (), (), ("email",), ("login",), ("email", "login")]))
-    columns = {"rid": "int", "ten": "int", "id": "int", "note": draw(st.sampled_from(["text", "text NOT NULL"])), "day": "date"}
-    columns |= dict.fromkeys(wanted, "text")
+    kind = "text" if isinstance(tenants[0], str) else "int"
+    columns = {"rid": "int", "ten": kind, "id": "int", "note": draw(st.sampled_from(["text", "text NOT NULL"])), "day": "date"}
+    columns |= {"flag": "int"} | dict.fromkeys(wanted, "text")
     mapped = first or draw(st.integers(0, 9)) > 0
     on_erasure = draw(st.sampled_from(["delete"] * 6 + ["anonymize", "keep"]))
     keep = None
@@ -133,18 +154,28 @@ def _table(draw: st.DrawFn, name: str, *, first: bool) -> Table:
 
 @st.composite
 def _link(draw: st.DrawFn, number: int, tables: dict[str, Table], columns: dict[str, dict[str, str]]) -> Link:
-    child, parent = tables[draw(st.sampled_from(sorted(tables)))], tables[draw(st.sampled_from(sorted(tables)))]
+    child = tables[draw(st.sampled_from(sorted(tables)))]
+    parents = [name for name, table in tables.items() if table.key and (len(table.key) == 1 or table.store == child.store)]
+    parent = tables[draw(st.sampled_from(sorted(parents)))]
+    crossing = child.store != parent.store
     target = parent.key
     own = tuple(f"l{number}_{name}" for name in target)
-    columns[child.name] |= dict.fromkeys(own, "int")
-    mapped = child.mapped and parent.mapped and draw(st.integers(0, 6)) > 0
-    enforced = not mapped or draw(st.booleans())
+    if len(own) > 1 and draw(st.booleans()):
+        own = ("ten", own[1])  # the child's own tenant is part of every key that it points by
+    columns[child.name] |= {
+        name: "text" if crossing else "int" if theirs == "id" else columns[parent.name][theirs]
+        for name, theirs in zip(own, target, strict=True)
+        if name != "ten"
+    }
+    mapped = crossing or (child.mapped and parent.mapped and draw(st.integers(0, 6)) > 0)
     if not mapped:
         return Link(child.name, own, parent.name, target, mapped=False, on_delete=draw(_rules))
+    enforced = draw(st.booleans()) and not crossing
     when = None
-    if len(own) == 1 and child is not parent and draw(st.integers(0, 7)) == 0:
+    if len(own) == 1 and child is not parent and not crossing and draw(st.integers(0, 7)) == 0:
         columns[child.name][f"l{number}_kind"] = "text"
         when, enforced = (f"l{number}_kind", "yes"), False
+    joint = not when and len(own) == 1 and child is not parent and not crossing and draw(st.integers(0, 6)) == 0
     return Link(
         child.name,
         own,
@@ -154,22 +185,41 @@ def _link(draw: st.DrawFn, number: int, tables: dict[str, Table], columns: dict[
         on_delete=draw(_rules) if enforced else "NO ACTION",
         stated_at="child" if when or child is parent else draw(st.sampled_from(["child", "child", "parent", "both"])),
         direction=draw(st.sampled_from([None, None, "to", "from"])),
-        nature="joint" if not when and len(own) == 1 and child is not parent and draw(st.integers(0, 6)) == 0 else None,
+        nature="joint" if joint else None,
         contested=draw(st.sampled_from(["ask"] * 4 + ["keep", "redact"])),
         when=when,
-        set_null=draw(st.integers(0, 7)) == 0,
+        set_null=not crossing and draw(st.integers(0, 7)) == 0,
     )
 
 
 _rules = st.sampled_from(["NO ACTION"] * 4 + ["CASCADE", "SET NULL"])
 
 
-def _with_columns(table: Table, columns: dict[str, str]) -> Table:
-    return Table(**{**vars(table), "columns": columns})
+def _history(table: Table, *, mapped: bool) -> Table:
+    columns = {"rid": "int GENERATED BY DEFAULT AS IDENTITY (START WITH 1000)", "ten": table.columns["ten"], "id": "int"}
+    columns |= {"note": "text", "day": "date", "flag": "int"}
+    return Table(f"h{table.name[1:]}", columns, (), mapped=mapped, store=table.store, history_of=table.name)
 
 
 def _unmapped(table: Table) -> Table:
-    return Table(**{**vars(table), "mapped": False, "identities": (), "mine": ()})
+    return replace(table, mapped=False, identities=(), mine=())
+
+
+@st.composite
+def _along(draw: st.DrawFn, table: Table, links: list[Link], tables: Mapping[str, Table]) -> Table:
+    """What a kept row needs elsewhere: other tables, a link away."""
+    near = {
+        end
+        for link in links
+        for end in (link.child, link.parent)
+        if link.mapped and table.name in (link.child, link.parent) and end != table.name and tables[end].store == table.store
+        if not tables[end].history_of
+    }
+    if not table.keep or not near or draw(st.booleans()):
+        return table
+    needs = draw(st.lists(st.sampled_from(sorted(near)), min_size=1, max_size=2, unique=True))
+    along = tuple(name + draw(st.sampled_from(["", ".note", ".day"])) for name in needs)
+    return replace(table, keep=replace(table.keep, along=along))
 
 
 def _reachable(tables: Mapping[str, Table], links: list[Link]) -> set[str]:
@@ -179,7 +229,7 @@ def _reachable(tables: Mapping[str, Table], links: list[Link]) -> set[str]:
     while True:
         before = len(strong), len(weak)
         for link in links:
-            if not link.mapped:
+            if not link.mapped or not tables[link.child].mapped or not tables[link.parent].mapped:
                 continue
             if link.parent in strong and link.owns:
                 strong.add(link.child)
@@ -191,10 +241,14 @@ def _reachable(tables: Mapping[str, Table], links: list[Link]) -> set[str]:
             return strong | weak
 
 
+def _how_many(table: Table) -> st.SearchStrategy[int]:
+    return st.integers(0, 2) if table.history_of else st.integers(1, 4)
+
+
 @st.composite
-def _row(draw: st.DrawFn, table: Table, number: int) -> dict[str, Any]:
+def _row(draw: st.DrawFn, table: Table, number: int, tenants: tuple[Any, Any]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(table.columns)
-    row |= {"rid": number, "ten": number % 2, "id": number, "note": f"note {number}"}
+    row |= {"rid": number, "ten": tenants[number % 2], "id": number, "note": f"note {number}"}
     row["day"] = draw(st.sampled_from([None, date(2023, 1, 1), date(2025, 6, 1), date(2026, 3, 5)]))
     for column in table.columns:
         if column in IDENTITIES:
@@ -210,14 +264,20 @@ def _spelled(draw: st.DrawFn, column: str, person: int) -> str:
 
 
 @st.composite
-def _point(draw: st.DrawFn, link: Link, row: dict[str, Any], parents: list[dict[str, Any]]) -> None:
-    choice = draw(st.sampled_from([*range(len(parents)), None] + ([] if link.enforced else [-1])))
+def _point(
+    draw: st.DrawFn, link: Link, row: dict[str, Any], parents: list[dict[str, Any]], shared: set[str], child: Table
+) -> None:
+    own = list(zip(link.columns, link.target, strict=True))
+    fits = [n for n, parent in enumerate(parents) if all(row[a] == parent[b] for a, b in own if a == "ten" or a in shared)]
+    choice = draw(st.sampled_from([*fits, None] + ([] if link.enforced else [-1])))
+    text = child.columns[link.columns[-1]] == "text"
+    free = [a for a, _ in own if a != "ten" and a not in shared]
     if choice == -1:  # points at nothing
-        row |= dict(zip(link.columns, [99] * len(link.columns), strict=True))
+        row |= dict.fromkeys(free, "no number" if text else None) | {link.columns[-1]: "no number" if text else 99}
     elif choice is not None:
-        row |= {own: parents[choice][name] for own, name in zip(link.columns, link.target, strict=True)}
-    elif len(link.columns) > 1 and draw(st.booleans()):
-        row[link.columns[0]] = 0  # half a key points at nothing
+        row |= {a: str(parents[choice][b]) if text and b == "id" else parents[choice][b] for a, b in own}
+    elif len(free) > 1 and draw(st.booleans()):
+        row[free[0]] = parents[0]["ten"] if parents else None  # half a key points at nothing
     if link.when:
         row[link.when[0]] = draw(st.sampled_from(["yes", "yes", "no", None]))
 
@@ -227,104 +287,8 @@ def describe(world: World) -> str:
     lines = []
     for table in world.tables.values():
         lines.append(
-            f"{table.name} {table.identities=} {table.mine=} {table.personal=} {table.mapped=} {table.on_erasure=} {table.keep=}"
+            f"{table.name} {table.key=} {table.identities=} {table.mine=} {table.personal=} {table.mapped=} {table.on_erasure=} "
+            f"{table.keep=} {table.store=} {table.history_of=}"
         )
         lines += [str({k: v for k, v in row.items() if v is not None and k != "rid"}) for row in world.rows[table.name]]
     return "\n".join([*lines, *map(repr, world.links)]).replace("table.", "")
-
-
-# -- making it real -----------------------------------------------------------------------------------------------------
-
-
-def ddl(world: World) -> str:
-    """One text of statements: tables, rows, then keys, so that rows may point in circles."""
-    parts = []
-    for table in world.tables.values():
-        lines = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
-        parts.append(f"CREATE TABLE {table.name} ({lines}, PRIMARY KEY ({', '.join(table.key)}))")
-        for row in world.rows[table.name]:
-            values = ", ".join(_literal(row[name]) for name in table.columns)
-            parts.append(f"INSERT INTO {table.name} VALUES ({values})")
-    parts += [
-        f"ALTER TABLE {link.child} ADD FOREIGN KEY ({', '.join(link.columns)}) "
-        f"REFERENCES {link.parent} ({', '.join(link.target)}) ON DELETE {link.on_delete}"
-        for link in world.links
-        if link.enforced
-    ]
-    return ";\n".join(parts)
-
-
-def _literal(value: Any) -> str:
-    return "NULL" if value is None else str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
-
-
-def dataset(world: World, schema: str) -> str:
-    """The data map of a world, as a file."""
-    collections: dict[str, dict[str, dict[str, Any]]] = {}
-    for table in world.tables.values():
-        if table.mapped:
-            collections[table.name] = {name: _field(table, name) for name in table.columns if name != "rid"}
-    extension: dict[str, Any] = {"collections": {}, "links": {}, "fields": {}, "keys": []}
-    for table in world.tables.values():
-        if table.mapped:
-            entry: dict[str, Any] = {"on_erasure": table.on_erasure} if table.on_erasure else {}
-            if table.keep:
-                rule = {"basis": "a law", "from": "day", "for": f"P{table.keep.years}Y", "fields": list(table.keep.fields)}
-                entry["keep"] = [rule]
-            extension["collections"][table.name] = entry
-            extension["fields"] |= {
-                f"{table.name}.{column}": {"identity": "mine"} for column in table.mine if column in table.identities
-            }
-    for link in world.links:
-        if link.mapped:
-            _state(link, collections, extension)
-    return yaml.safe_dump(
-        {
-            "dataset": [
-                {
-                    "fides_key": "store",
-                    "fides_meta": {"namespace": {"schema": schema}},
-                    "meta": {"privacy": extension},
-                    "collections": [{"name": name, "fields": list(fields.values())} for name, fields in collections.items()],
-                }
-            ]
-        },
-        sort_keys=False,
-    )
-
-
-def _field(table: Table, name: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": name,
-        "data_categories": ["user.content" if name in table.personal_columns else "system.operations"],
-    }
-    if name in table.identities:
-        entry["fides_meta"] = {"identity": IDENTITIES[name]}
-    return entry
-
-
-def _state(link: Link, collections: dict[str, Any], extension: dict[str, Any]) -> None:
-    rule: dict[str, Any] = {"contested": link.contested}
-    if link.set_null:
-        rule["on_parent_erased"] = "set_null"
-    if link.nature:
-        rule["nature"] = link.nature
-    path = f"{link.child}.{link.columns[0]}"
-    if link.when:
-        rule |= {"to": f"{link.parent}.{link.target[0]}", "when": dict([link.when])}
-    extension["links"][path] = rule
-    if len(link.columns) > 1:
-        extension["keys"].append([*(f"{link.child}.{c}" for c in link.columns), *(f"{link.parent}.{c}" for c in link.target)])
-    for own, target in zip(link.columns, link.target, strict=True):
-        if link.stated_at in ("child", "both"):
-            # At both ends: each end allows its own half.
-            direction = "to" if link.stated_at == "both" else link.direction
-            _refer(collections[link.child][own], f"{link.parent}.{target}", direction)
-        if link.stated_at in ("parent", "both"):
-            direction = "to" if link.stated_at == "both" else link.direction
-            _refer(collections[link.parent][target], f"{link.child}.{own}", direction)
-
-
-def _refer(entry: dict[str, Any], target: str, direction: str | None) -> None:
-    reference = {"dataset": "store", "field": target} | ({"direction": direction} if direction else {})
-    entry.setdefault("fides_meta", {}).setdefault("references", []).append(reference)
