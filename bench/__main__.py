@@ -77,8 +77,9 @@ def _options() -> argparse.Namespace:
 
 def _rows(options: argparse.Namespace) -> Iterator[Row]:
     if options.plans:
+        url = shop.fill(options.customers, 20)
         for size in options.sizes:
-            print(*erasing.explain(shop.fill(options.customers, 20), range(1, size + 1)), sep="\n", file=sys.stderr)
+            print(*erasing.explain(url, range(1, size + 1)), sep="\n", file=sys.stderr)
         return
     people: Iterator[int] = itertools.count(1)
     if set(options.only) - {"scale", "residue"}:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from bench import shop
-from bench.erasing import _engine
+from bench.erasing import by_engine
 from bench.measured import Row, timed
 
 
@@ -20,11 +20,11 @@ def measure(*, small: int, large: int, people: int, repeats: int) -> Iterator[Ro
         def some(ids: Iterator[int] = ids) -> Sequence[int]:
             return [next(ids) for _ in range(people)]
 
-        _engine(graph, store, some())  # warm
+        by_engine(graph, store, some())  # warm
         times = []
         for _ in range(repeats):
             batch = some()
-            times.append(timed(lambda: _engine(graph, store, batch)))  # noqa: B023 - called at once
+            times.append(timed(lambda: by_engine(graph, store, batch)))  # noqa: B023 - called at once
         medians.append(statistics.median(times) / people)
     ratio = medians[1] / medians[0]
     yield {

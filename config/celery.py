@@ -4,13 +4,15 @@ import gc
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, task_prerun, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("insyn")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# So many tasks use one connection to our own database: making it takes longer than most of them do.
+app.conf.CELERY_DB_REUSE_MAX = 500
 
 
 @setup_logging.connect
@@ -24,7 +26,19 @@ def keep_django_logging(**kwargs: object) -> None:
 
 
 @worker_process_init.connect
-def leave_alone_what_stays(**kwargs: object) -> None:
-    """Looking for cycles among all that is loaded by now, again and again, would be in vain."""
+def keep_what_stays(**kwargs: object) -> None:
+    from django.db import connections
+
+    for connection in connections.all():
+        connection.settings_dict["CONN_MAX_AGE"] = 300
+    # Looking for cycles among all that is loaded by now, again and again, would be in vain.
     gc.collect()
     gc.freeze()
+
+
+@task_prerun.connect
+def drop_what_broke(**kwargs: object) -> None:
+    """A connection that is too old or failed is closed; one that is used again is tried before (CONN_HEALTH_CHECKS)."""
+    from django.db import close_old_connections
+
+    close_old_connections()
