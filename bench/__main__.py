@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--many", type=int, default=1000, help="people on the road at once (%(default)s)")
     parser.add_argument("--singles", type=int, default=20, help="people one after the other (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="of everything that has an alternative (%(default)s)")
+    parser.add_argument("--road-repeats", type=int, default=1, help="of the road, where deciding takes a while (%(default)s)")
     parser.add_argument("--text", type=int, default=100, help="megabytes of text of `residue` (%(default)s)")
     parser.add_argument("--scale", default="10000,100000", help="customers of the two stores of `scale` (%(default)s)")
     parser.add_argument("--plans", action="store_true", help="print the plans of the handwritten statements, and end")
@@ -70,7 +71,7 @@ def _options() -> argparse.Namespace:
         tuple(map(int, text.split(","))) for text in (options.heavy, options.sizes, options.scale)
     )
     engine = (2 * (options.repeats + 1) + 1) * sum(options.sizes) * ("engine" in options.only)
-    if engine + (2 * options.repeats + 1) * options.many + 1000 > options.customers:
+    if engine + (2 * options.road_repeats + 1) * options.many + 1000 > options.customers:
         parser.error("too few --customers for these sizes and repeats: everybody is erased once")
     return options
 
@@ -88,7 +89,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
     if "engine" in options.only:
         yield from erasing.measure(url, people, sizes=options.sizes, repeats=options.repeats)
     if "road" in options.only:
-        yield from road.measure(url, people, many=options.many, repeats=options.repeats, singles=options.singles)
+        yield from road.measure(url, people, many=options.many, repeats=options.road_repeats, singles=options.singles)
     if "access" in options.only:
         yield from access.measure_small(people, many=100, singles=options.singles)
     if "residue" in options.only:

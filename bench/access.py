@@ -90,9 +90,9 @@ def copy_plainly(url: str, customer: int) -> None:
 def _one(address: str) -> float:
     def everything() -> None:
         requests = product.submit([address], "access")
-        product.wait(lambda: product.all_found(requests), "finding")
+        product.wait(lambda: product.all_found(requests), "finding", every=0.003)
         product.approve(requests)
-        product.wait(lambda: product.all_packed(requests), "packing")
+        product.wait(lambda: product.all_packed(requests), "packing", every=0.003)
 
     taken = timed(everything)
     product.wait(product.is_idle, "silence")
@@ -118,8 +118,7 @@ def _statements_for(addresses: Sequence[str]) -> int:
     for address in addresses:
         with counted_statements() as count:
             requests = product.submit([address], "access")
-            workers.locate_due()
+            product.wait(lambda: workers.locate_due() >= 0 and product.all_found(requests), "finding")  # noqa: B023
             product.approve(requests)
-            workers.build_due()
-            assert product.all_packed(requests)
+            product.wait(lambda: workers.build_some() >= 0 and product.all_packed(requests), "packing")  # noqa: B023
     return count[0]

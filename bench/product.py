@@ -104,12 +104,13 @@ def _staff(role: str) -> Any:
     return user
 
 
-def wait(condition: Callable[[], bool], what: str) -> None:
+def wait(condition: Callable[[], bool], what: str, *, every: float = 0.02) -> None:
+    """Until the condition holds, asked `every` so many seconds: asking takes some of the machine, too."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen in {PATIENCE} seconds")
-        time.sleep(0.002)
+        time.sleep(every)
 
 
 def all_found(requests: Sequence[int]) -> bool:

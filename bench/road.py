@@ -79,9 +79,9 @@ def _erase_many(worker: Worker, ids: Sequence[int]) -> tuple[float, float, float
 def _erase_one(ids: Sequence[int]) -> float:
     def everything() -> None:
         requests = product.submit([email(number) for number in ids], "erasure")
-        product.wait(lambda: product.all_found(requests), "finding")
+        product.wait(lambda: product.all_found(requests), "finding", every=0.003)
         product.approve(requests)
-        product.wait(lambda: product.all_carried_out(requests), "erasing")
+        product.wait(lambda: product.all_carried_out(requests), "erasing", every=0.003)
 
     taken = timed(everything)
     product.wait(product.is_idle, "silence")
@@ -95,8 +95,7 @@ def _statements_for(ids: Sequence[int]) -> int:
     for number in ids:
         with counted_statements() as count:
             requests = product.submit([email(number)], "erasure")
-            workers.locate_due()
+            product.wait(lambda: workers.locate_due() >= 0 and product.all_found(requests), "finding")  # noqa: B023
             product.approve(requests)
-            workers.run_due()
-            assert product.all_carried_out(requests)
+            product.wait(lambda: workers.run_due() >= 0 and product.all_carried_out(requests), "erasing")  # noqa: B023
     return count[0]

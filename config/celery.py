@@ -1,6 +1,5 @@
 """The Celery application: `celery -A config worker` and `celery -A config beat`."""
 
-import gc
 import os
 
 from celery import Celery
@@ -26,14 +25,11 @@ def keep_django_logging(**kwargs: object) -> None:
 
 
 @worker_process_init.connect
-def keep_what_stays(**kwargs: object) -> None:
+def keep_connections(**kwargs: object) -> None:
     from django.db import connections
 
     for connection in connections.all():
         connection.settings_dict["CONN_MAX_AGE"] = 300
-    # Looking for cycles among all that is loaded by now, again and again, would be in vain.
-    gc.collect()
-    gc.freeze()
 
 
 @task_prerun.connect
