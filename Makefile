@@ -11,12 +11,13 @@ RUN = "$(BIN)/python"
 export PORT PYTHON VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test lint bench messages lock
+.PHONY: help setup demo demo-reset test soak lint bench messages lock
 
 help:
 	@echo "make demo        the whole of Insyn with made-up data, on http://127.0.0.1:$(PORT)/"
 	@echo "make demo-reset  throw the demo's data away"
 	@echo "make test        all tests (PYTEST_ARGS=… for some)"
+	@echo "make soak        100,000 made-up worlds and 1,000 kills of erasures (CASES=… KILLS=… SEED=…)"
 	@echo "make lint        style, types, layers, templates, API document"
 	@echo "make setup       the virtual environment alone"
 	@echo "make bench       measurements against plain SQL and COPY (BENCH_ARGS=--help tells which)"
@@ -36,6 +37,9 @@ demo-reset:
 
 test: setup
 	@exec $(RUN) -m pytest $(PYTEST_ARGS)
+
+soak: setup
+	@exec $(RUN) -m tests.engine.soak
 
 lint: setup
 	@exec ./scripts/lint
