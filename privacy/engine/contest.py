@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.facts import Facts, Found, Group
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of, lasting
 from privacy.engine.identity import EMAIL_KINDS
 from privacy.engine.subject import Subject
 from privacy.stores.base import Values
@@ -48,6 +48,7 @@ class _Court:
         self.facts, self.stores = facts, stores
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
+        self._doubts = {} if subject.identities else _doubts(graph, subject)
 
     # -- who is in the set --------------------------------------------------------------------------------------------
 
@@ -252,7 +253,17 @@ class _Court:
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
                 # Found by a telephone that a household may share, but it is another mailbox's record.
                 reasons.append(Reason("d", name))
-        return reasons
+        if not self._doubts:
+            return reasons
+        still = {name for _, name, _ in carried} - {reason.link for reason in reasons}
+        return reasons + [reason for reason in self._remembered(group) if reason.link in still]
+
+    def _remembered(self, group: Group) -> Iterator[Reason]:
+        """What a remnant held against these rows for an identity on them: nobody remembers whose it was that was not theirs."""
+        node, values = group
+        for planned, reasons in self._doubts.get((node, lasting(self.graph, node, values)), ()):
+            if all(was is None or was == now for was, now in zip(planned, values, strict=True)):
+                yield from reasons
 
     def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
         return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
@@ -296,3 +307,13 @@ class _Court:
             else:
                 out.members.setdefault(node, {})[values] = Member(count, role, contested.get((node, values), ()))
         return out
+
+
+def _doubts(graph: Graph, subject: Subject) -> dict[Group, list[tuple[Values, list[Reason]]]]:
+    """Planned groups that are contested for an identity on them, by what an erasure does not change of them."""
+    out: dict[Group, list[tuple[Values, list[Reason]]]] = {}
+    for node, groups in subject.frozen.known.items() if subject.frozen and subject.frozen.disputed else ():
+        for values, (_, reasons) in groups.items():
+            if doubts := [reason for reason in reasons if reason.letter in ("c", "d")]:
+                out.setdefault((node, lasting(graph, node, values)), []).append((values, doubts))
+    return out
