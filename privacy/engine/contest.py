@@ -56,6 +56,7 @@ class _Court:
         """The role of every group in the set, and those that only contested rows lead to."""
         roles: dict[Group, str] = {}
         clean: set[Group] = set()
+        led: set[Group] = set()  # reached from another group
         queue: deque[tuple[Group, str, bool]] = deque()
 
         def admit(group: Group, role: str, is_clean: bool) -> None:
@@ -76,8 +77,9 @@ class _Court:
         while queue:
             group, role, is_clean = queue.popleft()
             for target, target_role in self._steps(group, role, spoiled=group in contested):
+                led.add(target)
                 admit(target, target_role, is_clean and group not in contested)
-        return roles, {group for group in roles if group not in clean}
+        return roles, led - clean
 
     def _steps(self, group: Group, role: str, *, spoiled: bool) -> Iterator[tuple[Group, str]]:
         """Where a group leads, and in which role: from what is referred to or contested, to what it refers to and no further."""
@@ -102,7 +104,9 @@ class _Court:
                 if downwards and self._owner_stands(link, key):
                     continue  # the owner itself leads there, if it still is this person's
                 for values in index.get(key, ()):
-                    admit((node, values), OWNED if downwards or link.joint else REFERRED, True)  # type: ignore[operator]
+                    # A remnant names what only contested rows led to, too: it is theirs alone to lead there.
+                    is_clean = not any(reason.letter == "t" for reason in self._remembered((node, values)))
+                    admit((node, values), OWNED if downwards or link.joint else REFERRED, is_clean)  # type: ignore[operator]
 
     def _owner_stands(self, link: Link, key: Values) -> bool:
         """Whether the remembered owner is still a row of a store that is read: then its own standing decides, not our memory."""
@@ -253,15 +257,13 @@ class _Court:
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
                 # Found by a telephone that a household may share, but it is another mailbox's record.
                 reasons.append(Reason("d", name))
-        if not self._doubts:
-            return reasons
         still = {name for _, name, _ in carried} - {reason.link for reason in reasons}
         return reasons + [reason for reason in self._remembered(group) if reason.link in still]
 
     def _remembered(self, group: Group) -> Iterator[Reason]:
-        """What a remnant held against these rows for an identity on them: nobody remembers whose it was that was not theirs."""
+        """What a remnant held against these rows: nobody remembers whose identity it was that was not theirs."""
         node, values = group
-        for planned, reasons in self._doubts.get((node, lasting(self.graph, node, values)), ()):
+        for planned, reasons in self._doubts.get((node, lasting(self.graph, node, values)), ()) if self._doubts else ():
             if all(was is None or was == now for was, now in zip(planned, values, strict=True)):
                 yield from reasons
 
@@ -310,10 +312,10 @@ class _Court:
 
 
 def _doubts(graph: Graph, subject: Subject) -> dict[Group, list[tuple[Values, list[Reason]]]]:
-    """Planned groups that are contested for an identity on them, by what an erasure does not change of them."""
+    """Planned groups that are contested for an identity, or for what leads there, by what an erasure does not change of them."""
     out: dict[Group, list[tuple[Values, list[Reason]]]] = {}
     for node, groups in subject.frozen.known.items() if subject.frozen and subject.frozen.disputed else ():
         for values, (_, reasons) in groups.items():
-            if doubts := [reason for reason in reasons if reason.letter in ("c", "d")]:
+            if doubts := [reason for reason in reasons if reason.letter in ("c", "d", "t")]:
                 out.setdefault((node, lasting(graph, node, values)), []).append((values, doubts))
     return out

@@ -79,3 +79,37 @@ def test_a_record_that_another_store_makes_doubtful_stays_in_a_run_that_does_not
     assert outcome.status == status
     with closing(sqlite3.connect(household)) as connection:
         assert connection.execute("SELECT phone FROM customer").fetchall() == [("+46701234567",)]
+
+
+# -- what only a contested row leads to ---------------------------------------------------------------------------------
+
+DELETED = "{purpose: contract, source: provided, on_erasure: delete}"
+REFERS = "fides_meta: {references: [{dataset: shop, field: place.id, direction: to}]}"
+PLACES = GIFTS.replace("        customer: {", f"        place: {DELETED}\n        customer: {{").replace(
+    "    - {name: pages,", f"    - {{name: place_id, data_categories: [system.operations], {REFERS}}}\n    - {{name: pages,"
+)
+PLACES += """
+  - name: place
+    fields:
+    - {name: id, data_categories: [system.operations], fides_meta: {primary_key: true}}
+    - {name: street, data_categories: [user.contact.address.street]}
+"""
+PLACE = (
+    GIFT
+    + """
+CREATE TABLE place (id integer PRIMARY KEY, street text); INSERT INTO place VALUES (1, 'Storgatan 1'), (2, 'Lillgatan 2');
+ALTER TABLE document ADD place_id integer REFERENCES place;
+UPDATE document SET place_id = 1 WHERE id = 10; UPDATE document SET place_id = 2 WHERE id = 11;
+"""
+)
+
+
+def test_what_a_kept_gift_refers_to_stays_as_it_is(make_postgres_database):
+    shop = Shop(make_postgres_database(), PLACES, PLACE)
+    shop.erase(ANNA, contested={"document": "keep", "place": "keep"})
+    assert shop.sql("SELECT * FROM place ORDER BY id") == [(1, "Storgatan 1"), (2, "Lillgatan 2")]
+    shop.sql("UPDATE document SET co_owner_id = NULL WHERE id = 11")
+    returning.run(now=timezone.make_aware(datetime(2030, 1, 1, 3)))
+    returning.run(now=timezone.make_aware(datetime(2030, 1, 2, 3)))
+    assert shop.column("SELECT id FROM document ORDER BY id") == [10, 12, 13]
+    assert shop.sql("SELECT * FROM place ORDER BY id") == [(1, "Storgatan 1")]
