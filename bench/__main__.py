@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -33,6 +34,7 @@ DEFAULT = "engine,road,access,heavy,residue"
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker is ended, as on ctrl-C
     embedded.ensure_running()
     print(f"{'':34}{'ours':>10}{'plain':>10}{'ratio':>8}  {'target':<28}", file=sys.stderr)
     for row in _rows(options):
