@@ -27,7 +27,7 @@ def columns_of(graph: Graph, store: str) -> dict[str, tuple[str, ...]]:
     """{table: columns} that a scan of the store reads: every table that is no view, mapped or not."""
     found = {}
     for name, table in sorted(graph.schemas[store].tables.items()):
-        columns = tuple(column.name for column in table.columns.values() if column.family in TEXTS)
+        columns = tuple(column.name for column in table.columns.values() if column.family in TEXTS or column.free)
         if columns and table.kind == "table":
             found[name] = columns
     return found

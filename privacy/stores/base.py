@@ -45,6 +45,7 @@ class Column:
     precision: tuple[int, int] | None = None
     choices: tuple[str, ...] = ()  # enum labels, or the literals of an IN check
     checked: bool = False  # a check constraint mentions the column
+    free: bool = False  # whether it may hold texts of any length whatever its type says (SQLite)
     base: str = ""  # the type that values are sent as, where it is not type_name: a domain's
 
 

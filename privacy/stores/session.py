@@ -247,7 +247,7 @@ class SqlSession:
             return
         own = self.tables[table]
         texts = [self.dialect.as_text(f"t.{self.dialect.name(name)}", own.columns[name]) for name in columns]
-        able = [i for i, name in enumerate(columns) if (own.columns[name].length or needles.shortest) >= needles.shortest]
+        able = [i for i, name in enumerate(columns) if _may_reach(own.columns[name], needles.shortest)]
         if not able:
             return
         selected = ", ".join(f"{text} AS c{i}" for i, text in enumerate(texts))
@@ -334,6 +334,10 @@ class SqlSession:
             sql += f" AND {self.dialect.compared('t.' + self.dialect.name(name), column)} = :{prefix}w{number}"
             parameters[f"{prefix}w{number}"] = self.dialect.bind(converted, column)
         return sql, parameters
+
+
+def _may_reach(column: Column, length: int) -> bool:
+    return column.free or column.length is None or column.length >= length
 
 
 def _midnight(day: date, column: Column) -> Any:

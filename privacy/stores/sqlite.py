@@ -195,6 +195,7 @@ def _column(row: Any, sql: str) -> Column:
         generated=hidden in (2, 3),
         exact=not lenient,
         collation=lenient[1].upper() if lenient else None,
+        free=_family(kind) not in ("int", "bool", "float"),
     )
 
 

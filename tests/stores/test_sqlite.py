@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from privacy.datamap.joining import build
+from privacy.datamap.model import Dataset
+from privacy.engine.residue import scan
 from privacy.stores.base import Groups, StoreError
 from tests.stores.contract import StoreContract, failure
 from tests.stores.sites import SqliteSite
@@ -139,3 +142,15 @@ def test_a_kind_of_identity_is_a_word_and_no_sql(site: SqliteSite) -> None:
     kind = "code'||:x||' OR 1=1 --"
     with site.open().read() as session:
         assert list(session.find_identity("person", "code", kind, {"a1": [0]}, ("id",))) == [(0, (1, "a1"), 1)]
+
+
+def test_a_residue_scan_reads_texts_in_columns_of_any_declared_type(site: SqliteSite) -> None:
+    """A declared length is not enforced, and a column without a type, or of one that is no word for text, may hold texts."""
+    text = "call anna@example.com"
+    site.run("CREATE TABLE note (id INTEGER PRIMARY KEY, short VARCHAR(5), bare, named STRING, written BLOB)")
+    site.run(f"INSERT INTO note VALUES (1, '{text}', '{text}', '{text}', '{text}'), (2, 'x', 2, 2.5, x'00ff')")
+    store = site.open()
+    graph = build({"site": Dataset("site", {})}, {"site": store.schema()}, check=False)
+    with store.read() as session:
+        found = scan(graph, session, "site", [[("email", "anna@example.com")]])
+    assert {(item.column, item.rows) for item in found[0]} == {(f"note.{n}", 1) for n in ("short", "bare", "named", "written")}
