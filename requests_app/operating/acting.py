@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -147,15 +148,19 @@ def _put_off(run: OperatorRun, first: frozenset[str], answer: Answer) -> bool:
 
 
 def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]], answers: list[Answer]) -> None:
+    names = _names(run for _, run in runs)
     waiting = [(number, run) for number, run in runs if run.done_at is None]
     items = [
-        RunItem(f"{run.case}-{number}", str(number), tuple(Identity(*i) for i in run.identities), run.plan, run.options or {})
-        for number, run in waiting
+        RunItem(names[run.pk], names[run.pk], tuple(Identity(*i) for i in run.identities), run.plan, run.options or {})
+        for _, run in waiting
     ]
     try:
         outcomes = (
             actions.execute(
-                store_key=store, right=RIGHTS[asked.action], items=items, remember=lambda states: _remember_state(waiting, states)
+                store_key=store,
+                right=RIGHTS[asked.action],
+                items=items,
+                remember=lambda states: _remember_state(waiting, names, states),
             )
             if items
             else {}
@@ -165,16 +170,36 @@ def _one_store(asked: Asked, store: str, runs: Sequence[tuple[int, OperatorRun]]
             answers[number].failed(store, str(error))
         return
     for number, run in runs:
-        outcome = outcomes.get(f"{run.case}-{number}")
+        outcome = outcomes.get(names[run.pk])
         if outcome is not None:
             _note(run, outcome)
         merge(answers[number], store, run.report or {}, outcome)
 
 
-def _remember_state(runs: Sequence[tuple[int, OperatorRun]], states: Mapping[str, Any]) -> None:
-    for number, run in runs:
-        if f"{run.case}-{number}" in states:
-            run.state = states[f"{run.case}-{number}"]
+def _names(runs: Iterable[OperatorRun]) -> dict[int, str]:
+    """{run id: by what its person is remembered}, the same whoever else a later call names, and in whatever order.
+
+    Whoever one call named twice has a name for each time.
+    """
+    runs = sorted(runs, key=lambda run: run.pk)
+    people: dict[str, dict[str, int]] = {}
+    began = OperatorRun.objects.filter(case__in={run.case for run in runs}).order_by("pk")
+    for case, who in began.values_list("case", "who"):
+        known = people.setdefault(case, {})
+        known.setdefault(who, len(known))
+    seen: Counter[str] = Counter()
+    names: dict[int, str] = {}
+    for run in runs:
+        name = f"{run.case}-{people[run.case][run.who]}"
+        names[run.pk] = f"{name}-{seen[name]}" if seen[name] else name
+        seen[name] += 1
+    return names
+
+
+def _remember_state(runs: Sequence[tuple[int, OperatorRun]], names: Mapping[int, str], states: Mapping[str, Any]) -> None:
+    for _, run in runs:
+        if names[run.pk] in states:
+            run.state = states[names[run.pk]]
             run.options = {**(run.options or {}), "state": run.state}  # what a resumed run must not remember anew
             run.save(update_fields=["state", "options"])
 
