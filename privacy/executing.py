@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -15,8 +15,11 @@ from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
 from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
+from privacy.engine.answers import Answers
+from privacy.engine.decide import KEEP, STAY, decide
 from privacy.engine.holding import REFERRED, ROOT
 from privacy.engine.identity import InvalidIdentity, canonical
+from privacy.engine.locate import locate
 from privacy.hooks import HookFailed, post
 from privacy.maps import Maps, open_maps
 from privacy.models import Suppression
@@ -73,6 +76,7 @@ def _erase(
 ) -> dict[str, RunOutcome]:
     version = maps.versions[key].version
     stale = {item.case for item in items if item.plan["map_version"] != version}
+    stale -= _erased_already(maps, key, [item for item in items if item.case in stale], timezone.localdate(now))
     outdated = RunOutcome("blocked", reason="the data map changed since the plan was made; look for the data again")
     items = [item for item in items if item.case not in stale]
     jobs = [erasing.Job(_pairs(item), item.plan, item.options.get("contested", {})) for item in items]
@@ -94,6 +98,28 @@ def _erase(
         else:
             outcomes[item.case] = RunOutcome("done", body)
     return outcomes
+
+
+def _erased_already(maps: Maps, key: str, items: Sequence[RunItem], today: date) -> set[str]:
+    """Those of whose planned rows nothing is left to erase: a run that committed and was cut before it was written down.
+
+    The map may have changed since then; nothing is done under it that nobody approved, but what was done is remembered (R22).
+    """
+    if not items:
+        return set()
+    graph = maps.graph
+    chosen = [item.options.get("contested", {}) for item in items]
+    subjects = [erasing.subject_of(graph, _pairs(item), item.plan, own) for item, own in zip(items, chosen, strict=True)]
+    with maps.stores[key].read() as session:
+        holdings = locate(graph, {key: session}, subjects)
+        answers = [Answers.read(graph, item.plan, own) for item, own in zip(items, chosen, strict=True)]
+        decisions = decide(graph, session, key, holdings, answers=answers, today=today)
+    return {
+        item.case
+        for item, holding, decision in zip(items, holdings, decisions, strict=True)
+        if sum(member.count for _, _, member in holding) < sum(plans.planned_counts(item.plan).values())
+        and all(fate.kind in (KEEP, STAY) for _, _, fate in decision)
+    }
 
 
 def ledger_entries(graph: Graph, key: str, item: RunItem) -> list[tuple[str, str, str]]:
