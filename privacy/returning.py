@@ -62,10 +62,25 @@ def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, erasing.Repor
         Remnant(case=case, subject=ref, store=store, kept_at=now, map_version=version, **_facts(report))
         for case, ref, version, report in left
     ]
+    _with_what_stood(rows, store)
     changing = ["plan", "origin", "map_version", "counts", "due_on", "shared", "undated", "state", "note", "closed_at"]
     Remnant.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["case", "store"], update_fields=changing, batch_size=500
     )
+
+
+def _with_what_stood(rows: Sequence[Remnant], store: Store) -> None:
+    """A case that was located anew and erased once more may have left other rows than before: none of them is forgotten."""
+    before = {row.case: row for row in Remnant.objects.filter(store=store, case__in=[row.case for row in rows])}
+    for row in rows:
+        old = before.get(row.case)
+        if old is None:
+            continue
+        row.origin = old.origin
+        if old.plan and remnants.alike([row.plan, old.plan]):
+            row.plan = remnants.together([row.plan, old.plan])
+            row.counts = {**old.counts, **row.counts}
+            row.due_on = min((day for day in (row.due_on, old.due_on) if day), default=None)
 
 
 def _facts(report: erasing.Report) -> dict[str, Any]:

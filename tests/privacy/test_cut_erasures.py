@@ -61,3 +61,13 @@ def test_a_plan_of_which_nothing_was_done_stops_when_the_map_changed(shop):
     before = rows(shop)
     assert shop.erase(ANNA, plan=plan).status == "blocked"
     assert rows(shop) == before
+
+
+def test_a_second_erasure_of_a_case_forgets_nothing_that_the_first_left(shop):
+    shop.erase(ANNA)
+    shop.sql("INSERT INTO customer VALUES (9, 'anna@example.se', 'Anna', '9')")
+    shop.sql("INSERT INTO invoice VALUES (19, 9, '2025-03-01', 900, 'd')")
+    shop.erase(ANNA)
+    (remnant,) = Remnant.objects.all()
+    assert {group[0][0] for group in remnant.plan["groups"]["customer"]} == {1, 9}
+    assert remnant.due_on.isoformat() == "2029-03-01"  # of invoice 10, which the second plan did not know
