@@ -77,7 +77,7 @@ def _with_what_stood(rows: Sequence[Remnant], store: Store) -> None:
         if old is None:
             continue
         row.origin = old.origin
-        if old.plan and remnants.alike([row.plan, old.plan]):
+        if old.plan and row.plan and remnants.alike([row.plan, old.plan]):
             row.plan = remnants.together([row.plan, old.plan])
             row.counts = {**old.counts, **row.counts}
             row.due_on = min((day for day in (row.due_on, old.due_on) if day), default=None)
