@@ -31,14 +31,14 @@ def forget_erased(*, now: datetime) -> int:
 
 
 def erased(*, now: datetime) -> QuerySet[Customer]:
-    """Customers whose erasure is answered and told, and who have asked for nothing since."""
+    """Customers whose erasure is answered and told, and who have asked for nothing since but for another that was carried out."""
     before = now - timedelta(days=settings.INSYN_ACCOUNT_DAYS)
     theirs = RightsRequest.objects.filter(customer=OuterRef("pk"))
     answered = theirs.filter(right=Right.ERASURE, state=State.COMPLETED, closed_at__lte=before)
     going_on = theirs.filter(Q(state__in=(*OPEN_STATES, State.RESTRICTED)) | Q(closed_at__gt=before))
     # A message on its way needs its address; a notice that cannot be delivered goes on being tried, and somebody sees it.
     owed = OutboxItem.objects.filter(request__customer=OuterRef("pk"), delivered_at=None)
-    later = theirs.filter(~Q(right=Right.ERASURE), received_at__gt=OuterRef("erased_at"))
+    later = theirs.exclude(right=Right.ERASURE, state=State.COMPLETED).filter(received_at__gt=OuterRef("erased_at"))
     return (
         Customer.objects.filter(Exists(answered), ~Exists(going_on), ~Exists(owed), identities__isnull=False)
         .annotate(erased_at=answered.order_by("-closed_at").values("closed_at")[:1])

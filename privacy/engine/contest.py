@@ -251,9 +251,9 @@ class _Court:
                 if fields[name].identity_mine:
                     continue
                 if mine.get(kind) or self._elsewhere(kind, value, inside):
-                    reasons.append(Reason("c", name, foreign=not mine.get(kind) and self._only_abroad(node, kind, value, inside)))
+                    reasons.append(Reason("c", name, foreign=not mine.get(kind) and self._abroad(node, kind, value, inside)))
             elif self._elsewhere(kind, value, inside):
-                reasons.append(Reason("d", name, foreign=self._only_abroad(node, kind, value, inside)))
+                reasons.append(Reason("d", name, foreign=self._abroad(node, kind, value, inside)))
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
                 # Found by a telephone that a household may share, but it is another mailbox's record.
                 reasons.append(Reason("d", name))
@@ -270,9 +270,9 @@ class _Court:
     def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
         return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
 
-    def _only_abroad(self, node: Node, kind: str, value: str, inside: set[Group]) -> bool:
-        there = [group for group in self.facts.occurrences.get((kind, value), ()) if group not in inside]
-        return all(group[0][0] != node[0] for group in there)
+    def _abroad(self, node: Node, kind: str, value: str, inside: set[Group]) -> bool:
+        """Whether it stands in another store (too): then it goes on to count when the row in this one has gone."""
+        return any(group not in inside and group[0][0] != node[0] for group in self.facts.occurrences.get((kind, value), ()))
 
     def _led_to_from_abroad(self, group: Group) -> bool:
         return any(link.parent == group[0] and link.child[0] != group[0][0] for link in self.graph.links)

@@ -96,6 +96,17 @@ def test_who_asked_for_something_since_is_not_forgotten(erased):
     assert erased.customer.identities.count() == 2
 
 
+def test_who_came_back_and_whose_second_erasure_was_refused_is_not_forgotten(erased):
+    later = NOW + timedelta(days=3)
+    second = make_request(erased.customer, right="erasure", ground="a", now=later)
+    locate_due(clock=lambda: later)
+    second.refresh_from_db()
+    cases.refuse_request(request=second, acting_user=make_staff("approver"), reason="A contract is running.", now=later)
+    outbox.deliver_due(now=later)
+    assert forget_erased(now=later + timedelta(days=31)) == 0
+    assert erased.customer.identities.count() == 2
+
+
 def test_another_customer_is_not_touched(erased):
     other = make_customer("lisa@example.se", phone="070-1234567", now=NOW)
     request = make_request(other, right="access", reason="Lisa asks.", now=NOW)
