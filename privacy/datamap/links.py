@@ -24,10 +24,18 @@ def resolve(
     nodes = set(nodes_of(live, schemas))
     pairs = _pairs(datasets, live, schemas, nodes, problems)
     tables = {node: schemas[node[0]].tables[node[1]] for node in nodes}
-    for (here, there), found in pairs.items():
-        dataset = live[here[0]]
-        for columns in _keys(dataset, here, there, found, schemas, tables, problems):
-            yield _link(dataset, live, here, there, columns, found, tables)
+    keys = {
+        (here, there): list(_keys(live[here[0]], here, there, found, schemas, tables, problems))
+        for (here, there), found in pairs.items()
+    }
+    for (here, there), found in keys.items():
+        back = keys.get((there, here), []) if here != there else []
+        for columns in found:
+            straight, turned = _walks(pairs, here, there, columns, [*found, *map(_turned, back)])
+            if _turned(columns) in back and (not straight or (turned and there < here)):
+                continue  # resolved from there: one link, though its parts are stated at both ends
+            walks = [*straight, *(_Walk(walk.back, walk.out) for walk in turned)]
+            yield _link(live, here, there, columns, walks, tables)
     for store, dataset in live.items():
         for rule in dataset.links:
             here = (store, rule.path.rpartition(".")[0])
@@ -155,6 +163,26 @@ def _add(pairs: dict[Any, Any], here: tuple[Node, str], there: tuple[Node, str],
     walk.back |= into
 
 
+def _walks(
+    pairs: Mapping[tuple[Node, Node], Mapping[Pair, _Walk]],
+    here: Node,
+    there: Node,
+    columns: tuple[Pair, ...],
+    keys: list[tuple[Pair, ...]],
+) -> tuple[list[_Walk], list[_Walk]]:
+    """How a key may be walked, as stated at this end and at the other. A column that several keys share (a tenant) speaks for
+    none of them where a column of its own does."""
+    straight, turned = pairs[here, there], pairs.get((there, here), {}) if here != there else {}
+    told = [pair for pair in columns if pair in straight or pair[::-1] in turned]
+    shared = {pair for key in keys if key != columns for pair in key}
+    telling = [pair for pair in told if pair not in shared] or told
+    return [straight[p] for p in telling if p in straight], [turned[p[::-1]] for p in telling if p[::-1] in turned]
+
+
+def _turned(columns: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return tuple((there, here) for here, there in columns)
+
+
 def _keys(
     dataset: Dataset,
     here: Node,
@@ -165,7 +193,12 @@ def _keys(
     problems: list[str],
 ) -> Iterator[tuple[Pair, ...]]:
     """Which of the pairs between two collections form one key, and which are keys of their own (R6)."""
-    composites = [*_listed_keys(dataset, here, there, found), *_live_keys(here, there, found, schemas, tables)]
+    listed = list(_listed_keys(dataset, here, there, found))
+    live = list(_live_keys(here, there, found, schemas, tables))
+    # What is mentioned as a part of one key does not mention another that only shares the column.
+    whole = [ends for ends in (*listed, *live) if found.keys() >= {*ends}]
+    explained = {pair for ends in whole for pair in ends}
+    composites = [*listed, *(ends for ends in live if ends in whole or not found.keys() & {*ends} <= explained)]
     left = [pair for pair in found if not any(pair in ends for ends in composites)]
     alone = [pair for pair in left if tables[there].is_unique([pair[1]]) or tables[here].is_unique([pair[0]])]
     vague = [pair for pair in left if pair not in alone]
@@ -243,17 +276,15 @@ def _used(ends: tuple[Pair, ...], left: Mapping[Pair, Any], target: Table) -> bo
 
 
 def _link(
-    dataset: Dataset,
     live: Mapping[str, Dataset],
     here: Node,
     there: Node,
     columns: tuple[Pair, ...],
-    found: Mapping[Pair, _Walk],
+    walks: list[_Walk],
     tables: Mapping[Node, Table],
 ) -> Link:
     own = tuple(a for a, _ in columns)
     target = tuple(b for _, b in columns)
-    walks = [found[pair] for pair in columns if pair in found]
     out, back = (any(w.out for w in walks), any(w.back for w in walks)) if walks else (True, True)
     rule = _rule(live, here, own, there, target)
     target_is_parent = tables[there].is_unique(target) or not tables[here].is_unique(own)
