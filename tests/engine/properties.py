@@ -188,7 +188,7 @@ def brought_in(world: World, person: Identities, contested: set[Row]) -> set[Row
     """The rows that would not be there without the person: theirs, what hangs below them, and what nobody else points at."""
     locator, others = Locator(world, person), set[Row]()
     while True:
-        theirs, referred = owned_by(locator, contested), set[Row]()
+        theirs, referred = owned_by(locator, contested, others), set[Row]()
         while True:
             up = [link for link in locator.links if link.refers or link.nature]
             more = {parent for link in up for row in theirs | referred for parent in upwards(locator, link, row)}
@@ -196,25 +196,32 @@ def brought_in(world: World, person: Identities, contested: set[Row]) -> set[Row
                 break
             referred |= more - theirs - others
         shared = {row for row in referred if not pointing_at(locator, row) <= theirs | referred}
+        shared |= {row for row in theirs - others if jointly_owned_with(locator, row, theirs - contested)}
         if not shared:
             return theirs | referred
         others |= shared
 
 
-def owned_by(locator: Locator, contested: set[Row]) -> set[Row]:
+def owned_by(locator: Locator, contested: set[Row], others: set[Row]) -> set[Row]:
+    """What hangs below the person's rows, and below what they own jointly with nobody that is not theirs, too."""
     theirs = set(locator.roots)
     while True:
-        down = [link for link in locator.links if link.owns]
-        more = {
-            row
-            for link in down
-            for owner in theirs - contested
-            if owner[0] == link.parent
-            for row in locator.children(link, owner)
-        }
+        own = theirs - contested
+        more = {row for link in locator.links if link.owns for owner in own for row in below(locator, link, owner)}
+        more |= {row for link in locator.links if link.nature for member in own for row in locator.parents(link, member)} - others
         if more <= theirs:
             return theirs
         theirs |= more
+
+
+def below(locator: Locator, link: Link, owner: Row) -> list[Row]:
+    return locator.children(link, owner) if owner[0] == link.parent else []
+
+
+def jointly_owned_with(locator: Locator, row: Row, own: set[Row]) -> bool:
+    """Whether a row that is the property of all who point at it is somebody else's too; a person's roots are theirs anyhow."""
+    joint = [link for link in locator.links if link.nature and link.parent == row[0]]
+    return row not in locator.roots and any(not {*locator.children(link, row)} <= own for link in joint)
 
 
 def upwards(locator: Locator, link: Link, row: Row) -> list[Row]:
