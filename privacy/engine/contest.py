@@ -45,7 +45,7 @@ class _Court:
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
         self.found, self.roots, self.inbound = found.members, found.roots, found.inbound
-        self.facts, self.stores = facts, stores
+        self.facts, self.stores, self.parted = facts, stores, found.parted
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
         self._doubts = {} if subject.identities else _doubts(graph, subject)
@@ -160,6 +160,7 @@ class _Court:
             elif role == OWNED:
                 reasons += self._pointed_at(group, inside, sure, joint_only=True)
             reasons += self._identities(group, role, inside)
+            reasons += self.parted.get(group, ())
             if group in spellings:
                 reasons.append(Reason("s"))
             if reasons:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine.holding import Keys, Member, identities_of
+from privacy.engine.holding import Keys, Member, Reason, identities_of
 from privacy.engine.subject import Subject
 from privacy.stores.base import Count, Session, Values
 
@@ -30,6 +30,9 @@ class Found:
     roots: dict[Node, set[Values]] = field(default_factory=dict)
     referred: dict[Node, set[Values]] = field(default_factory=dict)  # by some link at least: the judgement may leave only that
     inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)  # (link id, downwards) → keys without an owner
+    parted: dict[Group, tuple[Reason, ...]] = field(
+        default_factory=dict
+    )  # contested rows whose part of this person was taken out
     disputed: bool = False  # something was reached that only a judge can place
 
 

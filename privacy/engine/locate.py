@@ -15,7 +15,7 @@ from typing import Any
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.contest import judge
 from privacy.engine.facts import Found, gather
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, carries_identity, identities_of
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
 from privacy.engine.subject import Subject
 from privacy.engine.uncollected import uncollected
 from privacy.engine.undisputed import Undisputed
@@ -109,25 +109,25 @@ class _Search:
     def _remembered_roots(self) -> None:
         """A resumed run starts from remembered link values, never from identities (R19)."""
         roots: dict[tuple[Node, tuple[str, ...]], list[Values]] = {}
-        doubted: set[tuple[int, Node, Values]] = set()
+        doubted: dict[tuple[int, Node, Values], tuple[Reason, ...]] = {}
         for tag, subject in enumerate(self.subjects):
             for node, groups in subject.frozen.roots.items() if subject.frozen else ():
                 for values in groups:
                     columns = self._handle(node, values)
                     key = tuple(values[i] for i in self.keys.places(node, columns))
                     roots.setdefault((node, columns), []).append((tag, *key))
-                    if subject.frozen and subject.frozen.reasons(node, values) and (node, values) not in subject.disclosed:
-                        doubted.add((tag, node, key))
+                    reasons = subject.frozen.reasons(node, values) if subject.frozen else ()
+                    if reasons and (node, values) not in subject.disclosed:
+                        doubted[tag, node, key] = reasons
         for (node, columns), rows in roots.items():
             self.heartbeat()
             places = self.keys.places(node, columns)
-            hits = self._again(node, columns, rows)
-            still = (
-                (tag, values, count)
-                for tag, values, count in hits
-                if not doubted or (tag, node, tuple(values[i] for i in places)) not in doubted or self._named(tag, node, values)
-            )
-            self._admit(node, ROOT, still)
+            hits = list(self._again(node, columns, rows))
+            for tag, values, _ in hits if doubted else ():
+                reasons = doubted.get((tag, node, tuple(values[i] for i in places)), ())
+                if reasons and not self._named(tag, node, values):
+                    self.found[tag].parted[node, values] = reasons
+            self._admit(node, ROOT, hits)
 
     def _again(self, node: Node, columns: tuple[str, ...], rows: list[Values]) -> Iterator[tuple[int, Values, int]]:
         """The groups of remembered rows (tag, *values of `columns`); not those that only a lenient collation holds for them."""
@@ -141,7 +141,7 @@ class _Search:
                 yield tag, values, count
 
     def _named(self, tag: int, node: Node, values: Values) -> bool:
-        """A contested row from which this person's part was taken is no longer theirs."""
+        """Whether this person's part has not been taken out of a contested row yet."""
         mine = self.subjects[tag].identities
         return any(value in mine.get(kind, ()) for kind, _, value in identities_of(self.graph, node, values))
 

@@ -267,3 +267,28 @@ def test_a_row_that_is_pinned_does_not_cascade(engine_database: str) -> None:
         assert not report.blocked
         assert report.collections["customer"]["pinned"] == 1
         assert set(place.content()) == {("customer", 0), ("orders", 0), ("visit", 0)}
+
+
+def test_a_row_from_which_the_part_was_taken_is_not_hers_again_because_hers_points_at_it(engine_database: str) -> None:
+    """Two accounts of one address in two spellings; what she keeps refers to one of them (R12, R23)."""
+    order = Table(
+        "orders", {**PLAIN, "email": "text", "customer_id": "int"}, ("id",), identities=("email",), on_erasure="anonymize"
+    )
+    world = World(
+        {"customer": customers(), "orders": order},
+        (Link("orders", ("customer_id",), "customer", ("id",), direction="to"),),
+        {
+            "customer": tuple(
+                row(n, email=email, address_id=None) for n, email in enumerate(("anna@example.com", "Anna@Example.com"))
+            ),
+            "orders": (row(0, email="anna@example.com", customer_id=0),),
+        },
+    )
+    with Place(engine_database, world) as place:
+        jobs = place.jobs([ANNA], {"customer": "redact"})
+        place.erase(jobs)
+        once = place.content()
+        assert once["customer", 0]["note"] == "note 0"
+        assert "anna" not in str(once).lower()
+        place.erase(jobs)
+        assert place.content() == once
