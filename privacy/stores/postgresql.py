@@ -96,6 +96,20 @@ SELECT c.relname, pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.o
 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND n.nspname = :schema
 ORDER BY 1, 2
 """
+
+
+def _listed(query: str, width: int) -> str:
+    """A query of so many columns as one JSON array of its rows."""
+    names = ", ".join(f"c{number}" for number in range(width))
+    return f"(SELECT coalesce(json_agg(json_build_array({names})), '[]') FROM ({query}) AS q({names}))"
+
+
+_OWN = "coalesce(CAST(:schema AS text), current_schema()\\:\\:text)"
+# In one statement: every run reads the schema anew (R29).
+_CATALOG = f"SELECT {_OWN}, " + ", ".join(
+    _listed(query.replace(":schema", _OWN), width)
+    for query, width in ((_COLUMNS, 14), (_KEYS, 3), (_FOREIGN, 7), (_CHECKS, 3), (_TRIGGERS, 2))
+)
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
@@ -108,28 +122,25 @@ class PostgresDialect(Dialect):
         sa.event.listen(engine, "connect", _on_connect)
 
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
-        own = schema or connection.execute(sa.text("SELECT current_schema()")).scalar()
-        where = {"schema": own}
-
-        def read(sql: str) -> list[Any]:
-            return list(connection.execute(sa.text(sql), where))
-
+        own, found_columns, found_keys, found_foreign, found_checks, found_triggers = connection.execute(
+            sa.text(_CATALOG), {"schema": schema}
+        ).one()
         checks: dict[tuple[str, str], list[str]] = {}
-        for table, column, text in read(_CHECKS):
+        for table, column, text in found_checks:
             checks.setdefault((table, column), []).append(text)
         columns: dict[str, dict[str, Column]] = {}
         kinds: dict[str, str] = {}
-        for row in read(_COLUMNS):
+        for row in found_columns:
             columns.setdefault(row[0], {})[row[1]] = _column(row, checks.get((row[0], row[1]), []))
             kinds[row[0]] = "view" if row[7] in (b"v", b"m", "v", "m") else "table"
         keys: dict[str, list[tuple[bool, tuple[str, ...]]]] = {}
-        for table, primary, names in read(_KEYS):
+        for table, primary, names in found_keys:
             keys.setdefault(table, []).append((primary, tuple(names)))
         triggers: dict[str, list[str]] = {}
-        for table, text in read(_TRIGGERS):
+        for table, text in found_triggers:
             triggers.setdefault(table, []).append(text)
         foreign, outside = [], {}
-        for child_schema, child, parent, on_delete, on_update, child_columns, parent_columns in read(_FOREIGN):
+        for child_schema, child, parent, on_delete, on_update, child_columns, parent_columns in found_foreign:
             name = child if child_schema == own else f"{child_schema}.{child}"
             if name not in columns and child_schema != own:
                 outside[name] = (child_schema, child, child_columns)
