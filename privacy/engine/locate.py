@@ -180,9 +180,16 @@ class _Search:
             rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
             standing = {number for number, _, _ in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
             for number, (tag, values) in enumerate(missing):
-                if number not in standing and (frozen := self.subjects[tag].frozen):
-                    role, reasons = frozen.known[node][values]
+                frozen = self.subjects[tag].frozen
+                role, reasons = frozen.known[node][values] if frozen else (REFERRED, ())
+                if number not in standing:
                     self._lead_on(tag, node, values, downwards=False, joint=role != REFERRED and not reasons)
+                    continue
+                for reason in reasons:
+                    # What leads there from another store may be no person's, and in no plan: the row stands, contested.
+                    link = self.links.get(reason.link) if reason.foreign and reason.letter == "b" else None
+                    if link and (key := self.keys.raw(node, link.parent_columns, values)) is not None:
+                        self._lead_in(tag, link, False, key)
 
     def _lead_on(self, tag: int, node: Node, values: Values, *, downwards: bool, joint: bool) -> None:
         for link, down in self.graph.links_from.get(node, ()):

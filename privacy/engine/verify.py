@@ -1,6 +1,6 @@
 """Verify: after the commit, ask the store afresh what is left under the planned link values (R21).
 
-One statement per link for all people of the batch, like the search itself.
+One statement for all people of the batch where nothing is left; else one more for each place in which something is.
 """
 
 from __future__ import annotations

@@ -292,3 +292,30 @@ def test_a_row_from_which_the_part_was_taken_is_not_hers_again_because_hers_poin
         assert "anna" not in str(once).lower()
         place.erase(jobs)
         assert place.content() == once
+
+
+def test_a_contested_row_to_which_only_another_stores_rows_lead_is_not_told_as_erased(engine_database: str) -> None:
+    """What leads there holds nothing personal, so no plan remembers it; the row stands and says so."""
+    note = {"rid": "int", "id": "int", "note": "text", "day": "date"}
+    world = World(
+        {
+            "customer": Table("customer", {**PLAIN, "email": "text", "product_id": "text"}, ("id",), identities=("email",)),
+            "product": Table("product", {**note, "id": "text", "maker_id": "text"}, ("id",), personal=False, store="other"),
+            "maker": Table("maker", note, ("id",)),
+        },
+        (
+            Link("customer", ("product_id",), "product", ("id",), enforced=False, direction="to"),
+            Link("product", ("maker_id",), "maker", ("id",), enforced=False, direction="to"),
+        ),
+        {
+            "customer": (row(0, email="anna@example.com", product_id="0"),),
+            "product": ({**row(0), "id": "0", "maker_id": "3"},),
+            "maker": (row(3),),
+        },
+    )
+    with Place(engine_database, world) as place:
+        (report,) = place.erase(place.jobs([ANNA], {}))
+        maker = report.collections["maker"]
+        assert ("maker", 3) in place.content()
+        assert maker["contested"] == maker["remaining"] == 1
+        assert "erased_earlier" not in maker
