@@ -57,6 +57,15 @@ def words(name: str, default: str | None = None) -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def endpoint(name: str) -> str:
+    """`host:port` or the absolute path of a unix socket; empty when it is not set."""
+    value = text(name, "")
+    host, _colon, port = value.rpartition(":")
+    if value and not value.startswith("/") and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ImproperlyConfigured(f"{name} must be host:port or the path of a socket, not {value!r}.")
+    return value
+
+
 def fernet_keys(name: str, default: str | None = None) -> list[str]:
     """Fernet keys, the first of which encrypts. The value itself never gets into the message."""
     keys = words(name, default)

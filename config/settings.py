@@ -62,6 +62,13 @@ INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)
 INSYN_ACCOUNT_DAYS = env.integer("INSYN_ACCOUNT_DAYS", 30, least=0)
 # A replaced address or number takes effect so many hours after the old one was told (R16); at once in the demo.
 INSYN_CONTACT_CHANGE_HOURS = env.integer("INSYN_CONTACT_CHANGE_HOURS", 0 if DEMO else 72, least=0)
+# Files that customers send: where they lie encrypted, how large a form with files may be, and how long evidence stays at most.
+INSYN_UPLOAD_DIR = Path(env.text("INSYN_UPLOAD_DIR", str(INSYN_PACKAGE_DIR / "uploads")))
+INSYN_UPLOAD_MB = env.integer("INSYN_UPLOAD_MB", 10, least=1)
+INSYN_EVIDENCE_DAYS = env.integer("INSYN_EVIDENCE_DAYS", 30, least=1)
+# clamd as `host:port` or the path of its socket. Without it no file is taken; the demo takes them unscanned.
+INSYN_CLAMAV = env.endpoint("INSYN_CLAMAV")
+INSYN_UPLOADS_OPEN = bool(INSYN_CLAMAV) or DEMO
 INSYN_LEDGER_FILE = _state_path("INSYN_LEDGER_FILE", "ledger.jsonl")
 INSYN_CHECKPOINT_DIR = _state_path("INSYN_CHECKPOINT_DIR", "checkpoints")
 # Ed25519 seed that signs checkpoints of the audit log, and public keys of seeds used before (docs/audit.md).
@@ -215,7 +222,7 @@ WHITENOISE_USE_FINDERS = DEMO  # the demo serves static files from where they li
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
-FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["requests_app.upload_handler.MemoryOnly"]
 
 # --- mail -------------------------------------------------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ from django.utils.timezone import localdate, make_aware
 
 from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import audit, own
+from requests_app import uploads
 from requests_app.letters import RECORD
-from requests_app.models import OPEN_STATES, ApiToken, OutboxItem, Package, Right, RightsRequest, State, StoreRun
+from requests_app.models import OPEN_STATES, ApiToken, OutboxItem, Package, Right, RightsRequest, State, StoreRun, Upload
 from requests_app.steps import SYSTEM
 
 
@@ -59,6 +60,8 @@ def _forget(pk: int, now: datetime) -> int:
         ApiToken.objects.filter(customer=customer).delete()
         OutboxItem.objects.filter(request__in=cases).delete()
         Package.objects.filter(request__in=cases, key=None).delete()
+        uploads.delete(uploads=Upload.objects.filter(request__in=cases), reason="forgotten", now=now)
+        Upload.objects.filter(request__in=cases).delete()
         # Plans hold the values by which rows were found; the counts of what was done stay.
         StoreRun.objects.filter(request__in=cases).update(plan=None, located_for="")
         RightsRequest.objects.filter(pk__in=[case.pk for case in cases]).update(reason=None, details=None, identity_note=None)

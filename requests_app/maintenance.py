@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from accounts import codes
 from privacy.models import Remnant
-from requests_app import doorbell, forgetting, outbox
+from requests_app import doorbell, forgetting, outbox, uploads
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import locate_again, open_runs
 
@@ -23,6 +23,7 @@ def nightly(*, now: datetime) -> None:
     restrict_newer_rows(now=now)
     ask_new_stores(now=now)
     say_which_kept_rows_stay(now=now)
+    uploads.delete_old(now=now)
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
     forgetting.forget_erased(now=now)

@@ -273,6 +273,45 @@ class Package(models.Model):
         return f"package {self.pk}"
 
 
+class Upload(models.Model):
+    """A file that somebody sent with a request, drawn anew and age-encrypted; its key lies here, the file elsewhere.
+
+    The row is made before the file is looked at, so that attempts are counted; it stays when the file is deleted.
+    """
+
+    class Purpose(models.TextChoices):
+        EVIDENCE = "evidence", _("proof of identity")
+        MESSAGE = "message", _("with a message")
+        ROLE = "role", _("proof of the right to act for somebody else")
+
+    class Kind(models.TextChoices):
+        JPEG = "jpeg", "JPEG"
+        PNG = "png", "PNG"
+        PDF = "pdf", "PDF"
+
+    request = models.ForeignKey(RightsRequest, on_delete=models.CASCADE, related_name="uploads")
+    purpose = models.CharField(_("what for"), max_length=8, choices=Purpose)
+    kind = models.CharField(_("kind"), max_length=4, choices=Kind)
+    file_name = models.CharField(max_length=64, unique=True)  # random, below INSYN_UPLOAD_DIR; never the sender's
+    key = EncryptedTextField(null=True)  # age secret key, there only while the file may be opened
+    size = models.PositiveIntegerField(_("size"), default=0)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(_("sent"))
+    deleted_at = models.DateTimeField(_("deleted"), null=True)
+
+    class Meta:
+        verbose_name = _("uploaded file")
+        verbose_name_plural = _("uploaded files")
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["created_at"], condition=Q(deleted_at=None), name="uploads_kept")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(key=None) | Q(deleted_at=None), name="deleted_upload_has_no_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"
+
+
 class OutboxItem(models.Model):
     """An effect owed to the world, written in the transaction that decided it, delivered at least once (R25)."""
 

@@ -13,7 +13,7 @@ from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
-from requests_app.models import ApiToken, OutboxItem, Package, RightsRequest
+from requests_app.models import ApiToken, OutboxItem, Package, RightsRequest, Upload
 
 
 def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
@@ -25,6 +25,7 @@ def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
         "accounts_verificationcode": VerificationCode.objects.filter(customer=customer),
         "requests_app_rightsrequest": requests.order_by("pk"),
         "requests_app_package": Package.objects.filter(request__in=requests),
+        "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None),
         "requests_app_outboxitem": OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK),
         "requests_app_apitoken": ApiToken.objects.filter(customer=customer),
         "privacy_auditevent": AuditEvent.objects.filter(chain__in=requests.order_by().values("reference")).order_by(

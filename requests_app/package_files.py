@@ -35,9 +35,9 @@ def new_name() -> str:
     return secrets.token_urlsafe(24) + SUFFIX
 
 
-def folder() -> Path:
-    """Where packages lie; made if need be, for nobody but us."""
-    path = Path(settings.INSYN_PACKAGE_DIR)
+def folder(where: Path | None = None) -> Path:
+    """Where packages lie, or other files kept in the same way; made if need be, for nobody but us."""
+    path = where or Path(settings.INSYN_PACKAGE_DIR)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
@@ -63,9 +63,9 @@ class Sink:
 
 
 @contextmanager
-def sealed(name: str, recipient: pyrage.x25519.Recipient) -> Iterator[Sink]:
+def sealed(name: str, recipient: pyrage.x25519.Recipient, *, where: Path | None = None) -> Iterator[Sink]:
     """A sink whose bytes end up encrypted in the file `name`, which is there when the block ends well and not otherwise."""
-    path = folder() / name
+    path = folder(where) / name
     partial = path.with_name(name + PARTIAL)
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -126,13 +126,13 @@ def _sync(directory: Path) -> None:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def require_there(name: str) -> None:
+def require_there(name: str, *, where: Path | None = None) -> None:
     """Raises Spoilt when the file is gone."""
-    if not (folder() / name).is_file():
-        raise Spoilt("the file of the package is gone")
+    if not (folder(where) / name).is_file():
+        raise Spoilt("the file is gone")
 
 
-def opened(name: str, identity: pyrage.x25519.Identity) -> Iterator[bytes]:
+def opened(name: str, identity: pyrage.x25519.Identity, *, where: Path | None = None) -> Iterator[bytes]:
     """The plain bytes of a file, in chunks. Closing the iterator, as a response does, ends the work.
 
     Raises Spoilt in the middle where the file was changed or cut: what was given before is genuine, but not all there is.
@@ -142,7 +142,7 @@ def opened(name: str, identity: pyrage.x25519.Identity) -> Iterator[bytes]:
 
     def run() -> None:
         try:
-            with os.fdopen(writing, "wb", buffering=CHUNK) as pipe, (folder() / name).open("rb") as file:
+            with os.fdopen(writing, "wb", buffering=CHUNK) as pipe, (folder(where) / name).open("rb") as file:
                 pyrage.decrypt_io(file, pipe, [identity])
         except BaseException as error:  # noqa: BLE001 - told to the thread that reads
             failures.append(error)
@@ -155,7 +155,7 @@ def opened(name: str, identity: pyrage.x25519.Identity) -> Iterator[bytes]:
             yield chunk
         thread.join()
         if failures:
-            raise Spoilt("the file of the package is gone, cut or changed") from None
+            raise Spoilt("the file is gone, cut or changed") from None
     finally:
         source.close()  # a writer in the middle gets a broken pipe
         thread.join()
@@ -164,15 +164,15 @@ def opened(name: str, identity: pyrage.x25519.Identity) -> Iterator[bytes]:
 # --- removing ---------------------------------------------------------------------------------------------------------
 
 
-def remove(names: Iterable[str]) -> None:
+def remove(names: Iterable[str], *, where: Path | None = None) -> None:
     for name in names:
-        (folder() / name).unlink(missing_ok=True)
+        (folder(where) / name).unlink(missing_ok=True)
 
 
-def sweep(*, keep: set[str], now: datetime) -> int:
+def sweep(*, keep: set[str], now: datetime, where: Path | None = None) -> int:
     """Remove files that no package names (`keep`), and what killed builds left; answers how many."""
     gone = 0
-    for path in folder().iterdir():
+    for path in folder(where).iterdir():
         named = path.name.removesuffix(PARTIAL) in keep
         partial = path.name.endswith(PARTIAL)
         with suppress(FileNotFoundError):

@@ -7,9 +7,12 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 from django.http import HttpRequest, QueryDict
+from django.utils.functional import lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -110,3 +113,27 @@ class DatePartsField(forms.MultiValueField):
             raise ValidationError(
                 _("There is no such date. Write it as year, month and day, for example 2024 3 27."), code="invalid"
             ) from None
+
+
+def _choose_a_file() -> str:
+    return gettext("Choose a file of at most %(megabytes)d MB.") % {"megabytes": settings.INSYN_UPLOAD_MB}
+
+
+def _kinds_of_files() -> str:
+    return gettext("A picture (JPEG or PNG) or a PDF file, at most %(megabytes)d MB.") % {"megabytes": settings.INSYN_UPLOAD_MB}
+
+
+class UploadField(forms.FileField):
+    """One file of the kinds that `requests_app.uploads` takes; that looks at the content, this only whether there is one."""
+
+    widget = forms.FileInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        missing = lazy(_choose_a_file, str)()
+        messages = {"required": missing, "missing": missing, "empty": _("The file is empty. Choose another one.")}
+        kwargs.setdefault("error_messages", messages)
+        kwargs.setdefault("help_text", lazy(_kinds_of_files, str)())
+        super().__init__(**kwargs)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, str]:
+        return {"class": "input input--file", "accept": "image/jpeg,image/png,application/pdf"}

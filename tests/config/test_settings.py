@@ -102,6 +102,8 @@ def test_a_missing_setting_is_named(name, refusal_of):
         ("INSYN_PACKAGE_DAYS", "soon"),
         ("INSYN_PACKAGE_DAYS", "0"),
         ("SECURE_SSL_REDIRECT", "maybe"),
+        ("INSYN_CLAMAV", "clamav"),
+        ("INSYN_CLAMAV", "clamav:port"),
     ],
 )
 def test_a_wrong_setting_is_named_and_a_secret_is_not_shown(name, value, refusal_of):
@@ -115,6 +117,12 @@ def test_the_demo_sends_codes_enough_to_try_every_right_and_names_a_number_that_
     demo, production = settings_of({}), settings_of(PRODUCTION)
     assert (demo["INSYN_CODES_PER_IDENTITY_HOUR"], production["INSYN_CODES_PER_IDENTITY_HOUR"]) == (30, 5)
     assert demo["INSYN_SUPPORT_PHONE"] == "+46 8 465 004 97"  # of the numbers kept free for films and books
+
+
+def test_files_are_taken_unscanned_in_the_demo_alone(settings_of):
+    assert settings_of({})["INSYN_UPLOADS_OPEN"] is True
+    assert settings_of(PRODUCTION)["INSYN_UPLOADS_OPEN"] is False
+    assert settings_of(PRODUCTION | {"INSYN_CLAMAV": "clamav:3310"})["INSYN_UPLOADS_OPEN"] is True
 
 
 def test_the_first_hash_key_is_current(settings_of):
