@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -50,6 +51,14 @@ def integer(name: str, default: int, *, least: int = 0) -> int:
     if not value.isascii() or not value.isdigit() or int(value) < least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)
+
+
+def colour(name: str, default: str) -> str:
+    """A colour as `#rrggbb`, in small letters."""
+    value = text(name, default).lower()
+    if not re.fullmatch("#[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} must be a colour of the form #12433d, not {value!r}.")
+    return value
 
 
 def words(name: str, default: str | None = None) -> list[str]:

@@ -55,6 +55,14 @@ INSYN_COMPANY_NAME = env.text("INSYN_COMPANY_NAME", "Nordhem Webbhotell AB" if D
 INSYN_SUPPORT_EMAIL = env.text("INSYN_SUPPORT_EMAIL", "dataskydd@nordhem.example" if DEMO else None)
 INSYN_SUPPORT_PHONE = env.text("INSYN_SUPPORT_PHONE", "+46 8 465 004 97" if DEMO else "")
 INSYN_POSTAL_ADDRESS = env.text("INSYN_POSTAL_ADDRESS", "Nordhem Webbhotell AB, Exempelgatan 1, 111 11 Stockholm" if DEMO else "")
+# The company's look: a picture file, and colours that can be read on what they stand on (requests_app/portal/colours.py).
+INSYN_BRAND_LOGO = env.text("INSYN_BRAND_LOGO", "")
+INSYN_BRAND_DEFAULTS = ("#12433d", "#f5f1e6", "#e3a857", "#0b5a50", "#86d6c5")  # as static/portal/portal.css has them
+INSYN_BRAND_COLOR = env.colour("INSYN_BRAND_COLOR", INSYN_BRAND_DEFAULTS[0])
+INSYN_BRAND_INK = env.colour("INSYN_BRAND_INK", INSYN_BRAND_DEFAULTS[1])
+INSYN_BRAND_ACCENT = env.colour("INSYN_BRAND_ACCENT", INSYN_BRAND_DEFAULTS[2])
+INSYN_BRAND_LINK = env.colour("INSYN_BRAND_LINK", INSYN_BRAND_DEFAULTS[3])
+INSYN_BRAND_LINK_DARK = env.colour("INSYN_BRAND_LINK_DARK", INSYN_BRAND_DEFAULTS[4])
 
 INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
 INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)

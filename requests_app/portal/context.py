@@ -9,12 +9,15 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import signin
+from requests_app.portal import brand, colours
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     return {
         "signed_in": SimpleLazyObject(lambda: signin.current(request) if hasattr(request, "session") else None),
         "postal_address": settings.INSYN_POSTAL_ADDRESS,
+        "brand": SimpleLazyObject(brand.addresses),
+        "brand_colours": SimpleLazyObject(colours.of_the_company),
         "languages": [("sv", "Svenska"), ("en", "English")],
         "here": request.get_full_path() if request.method in ("GET", "HEAD") else request.path,
     }

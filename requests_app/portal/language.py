@@ -33,7 +33,8 @@ class LanguageMiddleware:
         with translation.override(language):
             request.LANGUAGE_CODE = language
             response = self.get_response(request)
-        patch_vary_headers(response, ("Cookie",))
+        if "public" not in response.get("Cache-Control", ""):  # a stylesheet is the same for everybody
+            patch_vary_headers(response, ("Cookie",))
         response.headers.setdefault("Content-Language", language)
         return response
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, entry, following, identity, language, pages
+from requests_app.portal import asking, brand, entry, following, identity, language, pages
 
 app_name = "portal"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("privacy/<slug:version>/", pages.notice, name="notice_version"),
     path("cookies/", pages.cookies, name="cookies"),
     path("contact/", pages.contact, name="contact"),
+    path("brand/<slug:digest>/<str:name>", brand.brand_file, name="brand"),
     path("sprak/", language.switch_language, name="language"),
     path("sign-in/", entry.ask_email, name="sign_in"),
     path("sign-in/code/", entry.ask_code, name="sign_in_code"),

@@ -97,6 +97,7 @@ def test_a_missing_setting_is_named(name, refusal_of):
         ("DATABASE_URL", "mysql://root@localhost/insyn"),
         ("DATABASE_URL", "postgresql://localhost/"),
         ("INSYN_ENCRYPTION_KEYS", "secret-and-not-a-key"),
+        ("INSYN_BRAND_COLOR", "green"),
         ("INSYN_HASH_KEYS", f"1:{KEY},1:{KEY}"),
         ("INSYN_HASH_KEYS", "1:c2VjcmV0"),
         ("INSYN_PACKAGE_DAYS", "soon"),

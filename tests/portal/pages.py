@@ -33,6 +33,7 @@ PAGES: dict[str, Page] = {
     "notice_version": Page(Who.EVERYBODY),
     "cookies": Page(Who.EVERYBODY),
     "contact": Page(Who.EVERYBODY),
+    "brand": Page(Who.EVERYBODY),
     "language": Page(Who.EVERYBODY, only_posts=True),
     "sign_in": Page(Who.EVERYBODY),
     "sign_in_code": Page(Who.EVERYBODY),
@@ -51,7 +52,13 @@ PAGES: dict[str, Page] = {
     "waive": Page(Who.OWNER_PROVED),
     "download": Page(Who.OWNER_PROVED),
 }
-FILLS = {"<slug:right>": "access", "<slug:step>": "scope", "<slug:version>": "2026-11"}
+FILLS = {
+    "<slug:right>": "access",
+    "<slug:step>": "scope",
+    "<slug:version>": "2026-11",
+    "<slug:digest>": "0",
+    "<str:name>": "theme.css",
+}
 
 
 def names(*who: Who) -> list[str]:
