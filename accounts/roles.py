@@ -38,6 +38,7 @@ TABLE: dict[str, Rule] = {
     # Cases. The engineer sees stores, never people; the officer sees every record and changes none.
     "request.see": _rule(_("See the queue and the cases"), _CASE_READERS),
     "request.read_words": _rule(_("Read the customer's own words"), _CASE_READERS),
+    "request.write": _rule(_("Write to the customer"), _CASE_STAFF),
     "request.reveal_identity": _rule(_("Show a masked identity in full (logged)"), _CASE_READERS),
     "request.search": _rule(_("Find a person's cases by exact identity (logged)"), _CASE_READERS),
     "request.enter": _rule(_("Enter a request that came by phone, letter or e-mail"), {AGENT}),

@@ -17,9 +17,21 @@ from django.utils.timezone import localdate, make_aware
 
 from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import audit, own
+from privacy.datamap.periods import Period
 from requests_app import uploads
 from requests_app.letters import RECORD
-from requests_app.models import OPEN_STATES, ApiToken, OutboxItem, Package, Right, RightsRequest, State, StoreRun, Upload
+from requests_app.models import (
+    OPEN_STATES,
+    ApiToken,
+    Message,
+    OutboxItem,
+    Package,
+    Right,
+    RightsRequest,
+    State,
+    StoreRun,
+    Upload,
+)
 from requests_app.steps import SYSTEM
 
 
@@ -62,6 +74,7 @@ def _forget(pk: int, now: datetime) -> int:
         Package.objects.filter(request__in=cases, key=None).delete()
         uploads.delete(uploads=Upload.objects.filter(request__in=cases), reason="forgotten", now=now)
         Upload.objects.filter(request__in=cases).delete()
+        Message.objects.filter(request__in=cases).delete()
         # Plans hold the values by which rows were found; the counts of what was done stay.
         StoreRun.objects.filter(request__in=cases).update(plan=None, located_for="")
         RightsRequest.objects.filter(pk__in=[case.pk for case in cases]).update(reason=None, details=None, identity_note=None)
@@ -73,14 +86,28 @@ def _forget(pk: int, now: datetime) -> int:
     return 1
 
 
+def forget_messages(*, now: datetime) -> int:
+    """Delete messages whose time is over, but for those of open requests, where they still speak; answers how many."""
+    rule = own.dataset().collections[Message._meta.db_table].retention
+    assert rule is not None
+    old = Message.objects.filter(sent_at__lt=_before(rule.period, now)).exclude(
+        request__state__in=(*OPEN_STATES, State.RESTRICTED)
+    )
+    uploads.delete(uploads=Upload.objects.filter(message__in=old), reason="expired", now=now)
+    return old.delete()[1].get(Message._meta.label, 0)
+
+
+def _before(period: Period, now: datetime) -> datetime:
+    """What lies before this moment is older than the period."""
+    last = localdate(now) - relativedelta(years=period.years, months=period.months, days=period.days)
+    return make_aware(datetime.combine(last, time.min))
+
+
 def forget_records(*, now: datetime) -> int:
     """Delete the records whose time is over, of people who were forgotten, and these with them; answers how many."""
     (rule,) = own.dataset().collections[RECORD].keeps
-    period = rule.period
-    last = localdate(now) - relativedelta(years=period.years, months=period.months, days=period.days)
-    before = make_aware(datetime.combine(last, time.min))
     nobody = Q(customer__identities=None)
-    old = RightsRequest.objects.filter(nobody, closed_at__lt=before)
+    old = RightsRequest.objects.filter(nobody, closed_at__lt=_before(rule.period, now))
     with transaction.atomic():
         customers = list(old.values_list("customer_id", flat=True))
         old.delete()  # with its runs; the trail in the audit log stays, and names nobody

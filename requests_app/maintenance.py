@@ -27,6 +27,7 @@ def nightly(*, now: datetime) -> None:
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
     forgetting.forget_erased(now=now)
+    forgetting.forget_messages(now=now)
     forgetting.forget_records(now=now)
     Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
     ApiToken.objects.filter(expires_at__lt=now).delete()

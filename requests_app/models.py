@@ -273,6 +273,33 @@ class Package(models.Model):
         return f"package {self.pk}"
 
 
+class Message(models.Model):
+    """One message about a request, from its person or from staff. It is read by signing in; no mailbox ever holds it."""
+
+    request = models.ForeignKey(RightsRequest, on_delete=models.CASCADE, related_name="messages")
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")  # null: the person
+    text = EncryptedTextField()
+    is_question = models.BooleanField(default=False)  # staff wait for an answer; the clock does not
+    needed_level = models.PositiveSmallIntegerField()  # the identity level at which its person may read it
+    form = models.CharField(max_length=32, unique=True)  # the form it was sent by: sent twice, it is one message
+    sent_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering: ClassVar = ["sent_at", "pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(is_question=False) | Q(staff__isnull=False), name="only_staff_ask_questions"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["request"], condition=Q(staff=None, answered_at=None), name="messages_to_be_answered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.pk}"
+
+
 class Upload(models.Model):
     """A file that somebody sent with a request, drawn anew and age-encrypted; its key lies here, the file elsewhere.
 
@@ -290,6 +317,7 @@ class Upload(models.Model):
         PDF = "pdf", "PDF"
 
     request = models.ForeignKey(RightsRequest, on_delete=models.CASCADE, related_name="uploads")
+    message = models.ForeignKey(Message, null=True, on_delete=models.CASCADE, related_name="uploads")  # that it was sent with
     purpose = models.CharField(_("what for"), max_length=8, choices=Purpose)
     kind = models.CharField(_("kind"), max_length=4, choices=Kind)
     file_name = models.CharField(max_length=64, unique=True)  # random, below INSYN_UPLOAD_DIR; never the sender's

@@ -48,6 +48,10 @@ NOTICES: dict[str, Notice] = {
         gettext_lazy("Your request %(reference)s takes longer"),
         gettext_lazy("Your request %(reference)s takes longer than a month. Sign in to read why, and when you get the answer."),
     ),
+    "message": Notice(
+        gettext_lazy("There is something new in your request %(reference)s"),
+        gettext_lazy("There is something new in your request %(reference)s. Sign in to read it."),
+    ),
     "answered": Notice(
         gettext_lazy("There is an answer to your request %(reference)s"),
         gettext_lazy("There is an answer to your request %(reference)s. Sign in to read it."),
@@ -57,6 +61,13 @@ NOTICES: dict[str, Notice] = {
         gettext_lazy(
             "The package of your request %(reference)s is withdrawn and deleted, since your data were erased or changed after it "
             "was made. Copies that you have downloaded are still yours."
+        ),
+    ),
+    "package_deleted": Notice(
+        gettext_lazy("The package of your request %(reference)s is deleted"),
+        gettext_lazy(
+            "The package of your request %(reference)s is deleted, as somebody who was signed in as you wished. Was it not you? "
+            "Then contact us."
         ),
     ),
     "withdrawn": Notice(

@@ -13,7 +13,7 @@ from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
-from requests_app.models import ApiToken, OutboxItem, Package, RightsRequest, Upload
+from requests_app.models import ApiToken, Message, OutboxItem, Package, RightsRequest, Upload
 
 
 def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
@@ -24,6 +24,7 @@ def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
         "accounts_customeridentity": CustomerIdentity.objects.filter(customer=customer),
         "accounts_verificationcode": VerificationCode.objects.filter(customer=customer),
         "requests_app_rightsrequest": requests.order_by("pk"),
+        "requests_app_message": Message.objects.filter(request__in=requests).order_by("pk"),
         "requests_app_package": Package.objects.filter(request__in=requests),
         "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None),
         "requests_app_outboxitem": OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK),

@@ -97,6 +97,8 @@ TOLD: dict[str, Told] = {
         lambda _request, _payload: _("Contact us if you do not want that."),
     ),
     "restriction.withdrawn": Told("submitted", gettext_lazy("You took back the restriction")),
+    "message.sent": Told("work", gettext_lazy("We wrote to you")),
+    "message.received": Told("submitted", gettext_lazy("You wrote to us")),
     "request.refuse": Told("answer", gettext_lazy("Your request was refused"), _letter),
     "request.withdraw": Told("submitted", gettext_lazy("You withdrew your request")),
     "request.complete": Told("answer", gettext_lazy("Your request was answered"), _letter),

@@ -89,6 +89,7 @@ class CaseDesk(Queue):
             "contested_open": STEPS["contested"].possible(standing),
             "may_resume": may(request.user, STEPS["resume"].action),
             "tasks": standing.tasks if may(request.user, STEPS["task"].action) else [],
+            "messages_of_case": [(item, name_of(item.staff)) for item in standing.messages],
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
             "others": [(other, RIGHT_NAMES[other.right]) for other in _others_of(case)],

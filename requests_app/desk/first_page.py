@@ -65,8 +65,11 @@ def _case_figures(user: Staff) -> list[Figure]:
         ("soon", _("Due within 7 days"), "due=soon", reads.due_soon(today), "warn"),
         ("identity", _("Wait for proof of identity"), "state__exact=identifying", reads.waiting_for_identity(), "ok"),
         ("stopped", _("Stopped in a store"), "runs=stopped", reads.stopped(), "bad"),
+        # A person may write about a closed request, too.
+        ("messages", _("Messages to answer"), "show=all&messages=unanswered", reads.unanswered(), "warn"),
     ]
-    counts = RightsRequest.objects.filter(reads.OPEN).aggregate(
+    open_or_written = reads.OPEN | reads.unanswered()
+    counts = RightsRequest.objects.filter(open_or_written).aggregate(
         **{key: Count("pk", filter=condition) for key, _l, _q, condition, _t in wanted}
     )
     queue = reverse("admin:requests_app_rightsrequest_changelist")

@@ -105,6 +105,14 @@ class RunsFilter(ConditionFilter):
         return {"stopped": (_("A store has stopped"), reads.stopped())}
 
 
+class MessagesFilter(ConditionFilter):
+    title = _("messages")
+    parameter_name = "messages"
+
+    def conditions(self, user: Any) -> dict[str, tuple[Any, Q]]:
+        return {"unanswered": (_("Wait for our answer"), reads.unanswered())}
+
+
 class RightFilter(admin.SimpleListFilter):
     title = _("right")
     parameter_name = "right"
@@ -137,7 +145,7 @@ class Queue(DeskAdmin):
     see = "request.see"
     change_list_template = "admin/queue.html"
     list_display = ("ref", "right_name", "state_text", "due", "level", "stores_done", "assigned_to")
-    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", RightFilter, RunsFilter, "source", PersonFilter)
+    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", RightFilter, RunsFilter, MessagesFilter, "source", PersonFilter)
     sortable = ("right_name", "state_text", "due", "level")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RightsRequest]:

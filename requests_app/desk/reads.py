@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Staff
 from accounts.roles import may
-from requests_app.models import RunState, State, StoreRun
+from requests_app.models import Message, RunState, State, StoreRun
 
 OPEN = Q(closed_at=None)
 RUNNING_CLOCK = Q(paused_at=None)
@@ -22,6 +22,11 @@ def overdue(today: date) -> Q:
 
 def due_soon(today: date) -> Q:
     return OPEN & RUNNING_CLOCK & Q(due_on__gte=today, due_on__lte=today + timedelta(days=SOON_DAYS))
+
+
+def unanswered() -> Q:
+    """Cases, open or closed, in which the person wrote and nobody has answered."""
+    return Q(Exists(Message.objects.filter(request=OuterRef("pk"), staff=None, answered_at=None)))
 
 
 def waiting_for_identity() -> Q:

@@ -19,7 +19,7 @@ from requests_app.cases import NEEDED_LEVEL, plan_digest
 from requests_app.closing import ENDED_BY_ERASURE
 from requests_app.deadlines import local_date, notice_due, paused_days_between
 from requests_app.decision import GO_BEFORE_ERASURE
-from requests_app.models import LIFT, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models import LIFT, Message, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import undecided_contested, undecided_erasure
 
 SETTLED = (RunState.READY, RunState.DONE, RunState.CANCELLED)
@@ -42,6 +42,10 @@ class Standing:
     @cached_property
     def identities(self) -> list[CustomerIdentity]:
         return list(self.request.customer.identities.select_related("verified_by").order_by("kind", "pk"))
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        return list(self.request.messages.select_related("staff"))
 
     @cached_property
     def restrictions(self) -> list[Restriction]:

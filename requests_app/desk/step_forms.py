@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from accounts.people import person_of
 from accounts.roles import TABLE
 from privacy import actions
 from requests_app.cases import claims_to_accept
+from requests_app.conversation import LONGEST_MESSAGE, level_to_read
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
 from requests_app.intake import HIGHEST_LEVEL
@@ -32,6 +34,24 @@ class StepForm(forms.Form):
 
     def prepare(self) -> None:
         """Fit the fields to the case."""
+
+
+class MessageForm(StepForm):
+    text = forms.CharField(
+        label=_("Message"),
+        max_length=LONGEST_MESSAGE,
+        widget=WORDS,
+        help_text=_("The person reads it when signed in. Write nothing here that the person would not get as an answer."),
+    )
+    is_question = forms.BooleanField(label=_("I wait for an answer"), required=False)
+    form = forms.CharField(widget=forms.HiddenInput, max_length=32)
+
+    def prepare(self) -> None:
+        self.fields["form"].initial = secrets.token_urlsafe(16)
+        if level_to_read(self.standing.request) < HIGHEST_LEVEL:
+            self.fields["text"].help_text = _(
+                "Whoever reads this person's mailbox can read it: nothing more is proved or needed here. Write no personal data."
+            )
 
 
 class AssignForm(StepForm):

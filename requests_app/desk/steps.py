@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import may
 from accounts.second_factor import check_totp
-from requests_app import cases, outbox
+from requests_app import cases, conversation, outbox
 from requests_app.desk import step_forms as forms
 from requests_app.desk import will_happen as will
 from requests_app.desk.contested_form import ContestedForm
@@ -151,6 +151,27 @@ STEPS: dict[str, Step] = {
             perform=_choose,
             form=ContestedForm,
             done=_("The choice is recorded."),
+        ),
+        Step(
+            "message",
+            _("Write to the person"),
+            "request.write",
+            legal=lambda s: bool(s.identities),
+            will_happen=will.message,
+            perform=_with(conversation.write_to_person, text="text", is_question="is_question", form="form"),
+            form=forms.MessageForm,
+            tone="plain",
+            done=_("The message is there for the person to read."),
+        ),
+        Step(
+            "message-noted",
+            _("The messages need no answer"),
+            "request.write",
+            legal=lambda s: any(item.staff_id is None and item.answered_at is None for item in s.messages),
+            will_happen=will.note_message,
+            perform=_with(conversation.leave_unanswered),
+            tone="plain",
+            done=_("The messages no longer wait for an answer."),
         ),
         Step(
             "corrections",

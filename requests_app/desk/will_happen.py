@@ -40,6 +40,17 @@ def ask_identity(standing: Standing, target: int) -> Lines:
     ]
 
 
+def message(standing: Standing, target: int) -> Lines:
+    return [
+        _("The person gets a notice that there is something new, without a word of it, and reads it when signed in."),
+        _("The clock runs on. To wait for proof of identity, ask for that instead: then it stands still."),
+    ]
+
+
+def note_message(standing: Standing, target: int) -> Lines:
+    return [_("The person's messages no longer count as waiting for an answer. Nothing is sent.")]
+
+
 def contested(standing: Standing, target: int) -> Lines:
     return [
         _("These rows are another person's too. One choice can hold for all of a collection, or each group has its own."),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,21 +16,22 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from accounts.people import email_of
-from accounts.signin import SignedIn, ask_for_second_proof, customer_required
+from accounts.signin import ask_for_second_proof, customer_required
 from requests_app import cases, delivery
 from requests_app.answers import human_answers
 from requests_app.errors import NotAllowed
 from requests_app.lifecycle import TRANSITIONS
-from requests_app.models import OPEN_STATES, REFERENCE_ALPHABET, Package, Right, RightsRequest, State
+from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
+from requests_app.portal.mine import level_in, my_request, package_of, signed_in
 from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
+from requests_app.portal.writing import messages_of
 from requests_app.runs import GO_BEFORE_ERASURE
 from requests_app.timeline import timeline
 
 PAGE_SIZE = 20
 DOWNLOAD_LEVEL = 2
-REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
 # While one of these holds, something may change without the person: the page asks again by itself.
 MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RUNNING)
 
@@ -39,7 +39,7 @@ MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RU
 @customer_required()
 @require_safe
 def my_requests(request: HttpRequest) -> HttpResponse:
-    mine = RightsRequest.objects.filter(customer=_signed_in(request).customer)
+    mine = RightsRequest.objects.filter(customer=signed_in(request).customer)
     page = Paginator(mine.order_by("-received_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     cards = [{"case": case, "state": state_text(case), "right": RIGHTS[case.right]} for case in page]
     return render(request, "portal/requests/list.html", {"page": page, "cards": cards})
@@ -49,17 +49,17 @@ def my_requests(request: HttpRequest) -> HttpResponse:
 @require_safe
 def sent(request: HttpRequest, reference: str) -> HttpResponse:
     """The confirmation: the reference, what happens next and when."""
-    case = _mine(request, reference)
+    case = my_request(request, reference)
     return render(request, "portal/requests/sent.html", _about(request, case) | {"email": email_of(case.customer)})
 
 
 @customer_required()
 @require_safe
 def one_request(request: HttpRequest, reference: str) -> HttpResponse:
-    case = _mine(request, reference)
-    level = _signed_in(request).level
+    case = my_request(request, reference)
+    level = signed_in(request).level
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
-    about = _about(request, case) | _moving_parts(case, level=_signed_in(request).level)
+    about = _about(request, case) | _moving_parts(case, level=level) | messages_of(request, case)
     about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
     about["hidden"] = any(row.hidden for row in about["rows"])
     return render(request, "portal/requests/one.html", about)
@@ -69,8 +69,8 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
 @require_safe
 def progress(request: HttpRequest, reference: str) -> HttpResponse:
     """The part of the page that changes: 204 while nothing has, 286 (htmx: stop asking) when nothing will by itself."""
-    case = _mine(request, reference)
-    about = _about(request, case) | _moving_parts(case, level=_signed_in(request).level)
+    case = my_request(request, reference)
+    about = _about(request, case) | _moving_parts(case, level=signed_in(request).level)
     if request.GET.get("seen") == about["seen"] and about["moving"]:
         return HttpResponse(status=204)
     return render(request, "portal/requests/_moving.html", about, status=200 if about["moving"] else 286)
@@ -79,13 +79,13 @@ def progress(request: HttpRequest, reference: str) -> HttpResponse:
 @customer_required()
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
-    case = _mine(request, reference)
+    case = my_request(request, reference)
     if case.state == State.WITHDRAWN:
         return redirect("portal:request", reference)  # done already: once more changes nothing
     problem = ""
     if request.method == "POST":
         try:
-            cases.withdraw_request(request=case, customer=_signed_in(request).customer, now=timezone.now())
+            cases.withdraw_request(request=case, customer=signed_in(request).customer, now=timezone.now())
         except NotAllowed as error:
             problem = str(error)
             case.refresh_from_db()
@@ -100,13 +100,13 @@ def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def waive(request: HttpRequest, reference: str) -> HttpResponse:
     """Let an erasure go ahead of the person's other open requests (R30)."""
-    case = _mine(request, reference)
+    case = my_request(request, reference)
     about = _about(request, case)
     if not about["waits_for_others"]:
         return redirect("portal:request", reference)
     if request.method == "POST":
         try:
-            cases.waive_waiting(request=case, customer=_signed_in(request).customer, now=timezone.now())
+            cases.waive_waiting(request=case, customer=signed_in(request).customer, now=timezone.now())
         except NotAllowed as error:
             return render(request, "portal/requests/waive.html", about | {"problem": str(error)}, status=409)
         messages.success(request, _("The erasure no longer waits for your other requests."))
@@ -118,14 +118,14 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
 @require_GET
 def download(request: HttpRequest, reference: str) -> HttpResponseBase:
     """The package, decrypted as it goes out; nothing of it stays here or in a cache."""
-    case, signed_in = _mine(request, reference), _signed_in(request)
-    if cases.level_for(case, level=signed_in.level) < DOWNLOAD_LEVEL:
+    case, sitting = my_request(request, reference), signed_in(request)
+    if level_in(request, case) < DOWNLOAD_LEVEL:
         return ask_for_second_proof(request)
     try:
         content, name, size = delivery.stream_package(
             request=case,
-            customer=signed_in.customer,
-            by_evidence=signed_in.level < DOWNLOAD_LEVEL,
+            customer=sitting.customer,
+            by_evidence=sitting.level < DOWNLOAD_LEVEL,
             now=timezone.now(),
         )
     except NotAllowed as error:
@@ -139,27 +139,8 @@ def download(request: HttpRequest, reference: str) -> HttpResponseBase:
     return response
 
 
-def _signed_in(request: HttpRequest) -> SignedIn:
-    found: SignedIn = request.signed_in  # type: ignore[attr-defined]
-    return found
-
-
-def _mine(request: HttpRequest, reference: str) -> RightsRequest:
-    """The signed-in person's own request; somebody else's and one that never was are told apart by nobody."""
-    if not REFERENCE.fullmatch(reference.upper()):
-        raise Http404  # not worth asking the database, which would choke on some of it
-    found = (
-        RightsRequest.objects.filter(customer=_signed_in(request).customer, reference=reference.upper())
-        .select_related("customer", "package")
-        .first()
-    )
-    if found is None:
-        raise Http404
-    return found
-
-
 def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
-    level = cases.level_for(case, level=_signed_in(request).level)
+    level = level_in(request, case)
     return {
         "case": case,
         "right": RIGHTS[case.right],
@@ -170,16 +151,9 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "may_read_letter": cases.may_read_letter(case, level=level),
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
         "must_identify": case.state == State.IDENTIFYING,
-        "package": _package(case),
+        "package": package_of(case),
         "waits_for_others": _goes_after(case),
     }
-
-
-def _package(case: RightsRequest) -> Package | None:
-    try:
-        return case.package
-    except Package.DoesNotExist:
-        return None
 
 
 def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
@@ -192,7 +166,7 @@ def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
 
 def _moving_parts(case: RightsRequest, *, level: int) -> dict[str, Any]:
     entries, answers = timeline(case), human_answers(case) if cases.may_be_told(case, level=level) else []
-    package = _package(case)
+    package = package_of(case)
     moving = case.state in MOVING or (package is not None and package.state == Package.State.BUILDING)
     # Everything the fragment shows, as one digest: equal means that there is nothing new to swap in.
     shown = repr((case.state, case.due_on, package and (package.state, package.size), entries, answers, get_language()))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, brand, entry, following, identity, language, pages
+from requests_app.portal import asking, brand, entry, following, identity, language, pages, writing
 
 app_name = "portal"
 urlpatterns = [
@@ -28,5 +28,6 @@ urlpatterns = [
     path("requests/<str:reference>/progress/", following.progress, name="progress"),
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<str:reference>/waive/", following.waive, name="waive"),
+    path("requests/<str:reference>/messages/", writing.write, name="messages"),
     path("requests/<str:reference>/package/", following.download, name="download"),
 ]

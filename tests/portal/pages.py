@@ -49,6 +49,7 @@ PAGES: dict[str, Page] = {
     "sent": Page(Who.OWNER),
     "progress": Page(Who.OWNER),
     "withdraw": Page(Who.OWNER),
+    "messages": Page(Who.OWNER),
     "waive": Page(Who.OWNER_PROVED),
     "download": Page(Who.OWNER_PROVED),
 }

@@ -1,0 +1,44 @@
+"""Whose sitting it is and whose request: what every view of a person's own request asks first."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import Http404, HttpRequest
+
+from accounts.signin import SignedIn
+from requests_app import cases
+from requests_app.models import REFERENCE_ALPHABET, Package, RightsRequest
+
+REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
+
+
+def signed_in(request: HttpRequest) -> SignedIn:
+    found: SignedIn = request.signed_in  # type: ignore[attr-defined]
+    return found
+
+
+def my_request(request: HttpRequest, reference: str) -> RightsRequest:
+    """The signed-in person's own request; somebody else's and one that never was are told apart by nobody."""
+    if not REFERENCE.fullmatch(reference.upper()):
+        raise Http404  # not worth asking the database, which would choke on some of it
+    found = (
+        RightsRequest.objects.filter(customer=signed_in(request).customer, reference=reference.upper())
+        .select_related("customer", "package")
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def level_in(request: HttpRequest, case: RightsRequest) -> int:
+    """The identity level at which this sitting reads the answer to this request."""
+    return cases.level_for(case, level=signed_in(request).level)
+
+
+def package_of(case: RightsRequest) -> Package | None:
+    try:
+        return case.package
+    except Package.DoesNotExist:
+        return None

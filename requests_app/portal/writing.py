@@ -1,0 +1,71 @@
+"""Writing about a request: the person's side of the conversation. What is read and how, stands on the page of the request."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from accounts.signin import customer_required
+from requests_app import conversation
+from requests_app.errors import NotAllowed
+from requests_app.models import RightsRequest
+from requests_app.portal.form_base import PortalForm, posted
+from requests_app.portal.mine import my_request, signed_in
+
+
+class MessageForm(PortalForm):
+    text = forms.CharField(
+        label=gettext_lazy("Your message"),
+        max_length=conversation.LONGEST_MESSAGE,
+        widget=forms.Textarea(attrs={"class": "input input--area", "rows": 5}),
+        error_messages={"required": gettext_lazy("Write a message.")},
+    )
+    form = forms.CharField(widget=forms.HiddenInput, max_length=32)
+
+
+def messages_of(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
+    """What the page of a request shows of its conversation, and the form to go on with it."""
+    shown = conversation.shown_to_person(case, list(case.messages.all()), level=signed_in(request).level)
+    return {
+        "thread": shown,
+        "thread_hidden": any(item.text is None for item in shown),
+        "question_open": any(item.message.is_question and item.message.answered_at is None for item in shown),
+        "message_form": MessageForm(initial={"form": secrets.token_urlsafe(16)}),
+    }
+
+
+@sensitive_post_parameters("text")
+@customer_required()
+@require_http_methods(["GET", "HEAD", "POST"])
+def write(request: HttpRequest, reference: str) -> HttpResponse:
+    case = my_request(request, reference)
+    about = messages_of(request, case)
+    form = MessageForm(posted(request), initial=about["message_form"].initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            conversation.write_to_staff(
+                request=case,
+                customer=case.customer,
+                level=signed_in(request).level,
+                text=form.cleaned_data["text"],
+                form=form.cleaned_data["form"],
+                now=timezone.now(),
+            )
+        except NotAllowed as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Your message is with us. You get an e-mail when we have written back."))
+            return redirect(f"{reverse('portal:request', args=[case.reference])}#messages-title")
+    context = about | {"case": case, "message_form": form}
+    return render(request, "portal/requests/write.html", context, status=422 if form.errors else 200)
