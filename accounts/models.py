@@ -68,6 +68,7 @@ class Customer(models.Model):
     language = models.CharField(max_length=2, default="sv", choices=[("sv", _("Swedish")), ("en", _("English"))])
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True)
+    policy_seen = models.CharField(max_length=32, blank=True)  # the version of the privacy policy that was shown last
 
     class Meta:
         verbose_name = _("customer")

@@ -108,8 +108,9 @@ INSYN_SMS_GATEWAY_SECRET = env.text("INSYN_SMS_GATEWAY_SECRET", "")
 INSYN_SESSION_IDLE_MINUTES = env.integer("INSYN_SESSION_IDLE_MINUTES", 30, least=1)
 INSYN_SESSION_HOURS = env.integer("INSYN_SESSION_HOURS", 8, least=1)
 INSYN_CUSTOMER_SIGNIN_URL, INSYN_CUSTOMER_IDENTITY_URL = "portal:sign_in", "portal:identity"
-# The notice shown at intake (Art. 13): templates/portal/notices/<version>.html. Every request notes which it was.
-INSYN_NOTICE_VERSION = env.text("INSYN_NOTICE_VERSION", "2026-11")
+# The privacy policy that a new installation begins with (templates/portal/notices/<version>.html); later ones are put in force
+# by `manage.py policy`. Every request notes which was shown (Art. 13).
+INSYN_NOTICE_VERSION = env.text("INSYN_NOTICE_VERSION", "2026-12")
 # Where the customers' portal is, for the notices that say where to sign in; left out of them when empty.
 INSYN_PUBLIC_URL = env.text("INSYN_PUBLIC_URL", f"http://127.0.0.1:{env.integer('PORT', 8000)}/" if DEMO else "")
 # How long a worker may hold a run without a sign of life before somebody else is given it: longer than any statement in a store.

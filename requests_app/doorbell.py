@@ -15,7 +15,7 @@ SILENT_SECONDS = 30
 _silent_until = 0.0
 
 LOCATE, RUN_BATCH, BUILD_PACKAGE, DELIVER_OUTBOX = "locate", "run_batch", "build_package", "deliver_outbox"
-SCAN_RESIDUE = "scan_residue"
+SCAN_RESIDUE, TELL_POLICY = "scan_residue", "tell_policy"
 
 
 def ring(*tasks: str) -> None:

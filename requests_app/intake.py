@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, CustomerIdentity, Staff, VerificationMethod
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import doorbell, lifting, notices
+from requests_app import doorbell, lifting, notices, policy
 from requests_app.closing import settle
 from requests_app.deadlines import due_date, notice_due, paused_days_between
 from requests_app.errors import AlreadyOpen, NotAllowed
@@ -93,7 +93,7 @@ def submit_request(
             reason=reason.strip() or None,
             details=details,
             identity_level=identity_level,
-            notice_version=getattr(settings, "INSYN_NOTICE_VERSION", "1"),
+            notice_version=policy.current_version(),
             entered_by=entered_by,
             received_at=received_at,
         )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from privacy.crypto import EncryptedJSONField, EncryptedTextField
 from privacy.models import Store
+from requests_app import models_consent  # noqa: F401 - Django looks for models here
 
 # No vowels and no look-alikes: a reference spells no word and can be read over the phone.
 REFERENCE_ALPHABET = "23456789BCDFGHJKMNPQRTVWXZ"

@@ -151,10 +151,11 @@ def _words(request: RightsRequest, event: str, at: datetime | None = None) -> di
         values = {"reference": request.reference}
         if at is not None:
             values["day"] = date_format(timezone.localtime(at), "DATETIME_FORMAT")
-        return {"subject": NOTICES[event].subject % values, "text": _text(NOTICES[event].text % values)}
+        return {"subject": NOTICES[event].subject % values, "text": closing_lines(NOTICES[event].text % values)}
 
 
-def _text(sentence: str) -> str:
+def closing_lines(sentence: str) -> str:
+    """The sentence with where to read more, and who writes."""
     address = getattr(settings, "INSYN_PUBLIC_URL", "")
     closing = _("For your safety this message holds no details. We never ask for passwords.")
     return "\n\n".join(part for part in (sentence, address, closing, settings.INSYN_COMPANY_NAME) if part)

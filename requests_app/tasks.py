@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from requests_app import delivery, doorbell, maintenance, outbox, scans, workers
+from requests_app import delivery, doorbell, maintenance, outbox, policy, scans, workers
 
 
 @shared_task
@@ -35,6 +35,12 @@ def build_package() -> None:
 @shared_task
 def deliver_outbox() -> None:
     outbox.deliver_due()
+
+
+@shared_task
+def tell_policy() -> None:
+    if policy.tell_some(now=timezone.now()):
+        doorbell.ring_now(doorbell.TELL_POLICY)
 
 
 @shared_task

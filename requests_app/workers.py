@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.people import people_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
-from requests_app import delivery, doorbell, scans
+from requests_app import delivery, doorbell, policy, scans
 from requests_app.blame import where
 from requests_app.closing import settle
 from requests_app.leases import (
@@ -102,7 +102,8 @@ def sweep(*, now: datetime) -> list[str]:
         doorbell.DELIVER_OUTBOX: OutboxItem.objects.filter(delivered_at=None, due_at__lte=now).exclude(kind=OutboxItem.Kind.TASK),
     }
     bells = [bell for bell, rows in due.items() if rows.exists()]
-    return [*bells, doorbell.SCAN_RESIDUE] if scans.outstanding(now) else bells
+    bells += [doorbell.SCAN_RESIDUE] if scans.outstanding(now) else []
+    return bells + ([doorbell.TELL_POLICY] if policy.somebody_to_tell() else [])
 
 
 # --- one batch in one store -----------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import email_of
 from accounts.signin import SignedIn, customer_required
-from requests_app import cases
+from requests_app import cases, policy
 from requests_app.errors import AlreadyOpen, NotAllowed
 from requests_app.models import OPEN_STATES, Right, RightsRequest, Source
 from requests_app.portal import drafts, flow, grounds, holdings
@@ -102,7 +101,7 @@ def _check_page(request: HttpRequest, right: str, draft: Draft, context: Context
             "back": _back_from(right, "", context),
             "waits_for_identity": right in NEEDS_LEVEL_2 and context.level < 2,
             "services_stop": right == Right.RESTRICTION and grounds.services_stop(sending["ground"]),
-            "notice_version": settings.INSYN_NOTICE_VERSION,
+            "notice_version": policy.current_version(),
             "problem": problem,
         },
         status=409 if problem else 200,

@@ -17,6 +17,7 @@ from accounts import codes, people, signin
 from accounts.address import client_address
 from accounts.messaging import EMAIL, DeliveryFailed
 from accounts.models import VerificationCode
+from requests_app import policy
 from requests_app.portal.code_errors import sending_failed, why_refused
 from requests_app.portal.entry_forms import CodeForm, EmailForm
 from requests_app.portal.form_base import posted
@@ -83,6 +84,7 @@ def _proved(request: HttpRequest, form: CodeForm, code: VerificationCode) -> boo
         form.add_error("code", why_refused(error))
         return False
     customer = people.find_or_create_customer(email=proved.target, language=get_language() or "sv", now=now)
+    policy.seen_by_newcomer(customer)
     request.session.pop(PENDING_KEY, None)
     signin.sign_in(request, customer, 1)
     record_on_waiting_requests(customer, level=1, now=now)

@@ -30,13 +30,6 @@ def test_the_start_page_explains_every_right_and_leads_to_its_form(english):
         assert str(right.label) in page
 
 
-def test_the_notice_has_versions_and_an_unknown_one_is_not_found(english, settings):
-    assert "version in force" in english.get(f"/privacy/{settings.INSYN_NOTICE_VERSION}/").content.decode()
-    assert english.get("/privacy/1999-01/").status_code == 404
-    settings.INSYN_NOTICE_VERSION = "2099-01"
-    assert "an older version" in english.get("/privacy/2026-11/").content.decode()
-
-
 def test_the_icon_that_browsers_ask_for_by_themselves_is_there(english):
     answer = english.get("/favicon.ico")
     assert answer.status_code == 302
