@@ -1,7 +1,17 @@
 """Wires the desk into the staff site: importing a module of the desk registers its pages."""
 
 from accounts.staff_site import staff_site
-from requests_app.desk import case_desk, deliveries, kept, proof, purges, recipients, stores, versions  # noqa: F401 - they register themselves
+from requests_app.desk import (  # noqa: F401 - they register themselves
+    case_desk,
+    consents,
+    deliveries,
+    kept,
+    proof,
+    purges,
+    recipients,
+    stores,
+    versions,
+)
 from requests_app.desk.first_page import first_page
 from requests_app.desk.menu import menu_for
 

@@ -32,6 +32,7 @@ from requests_app.models import (
     StoreRun,
     Upload,
 )
+from requests_app.models_consent import Consent
 from requests_app.steps import SYSTEM
 
 
@@ -70,6 +71,7 @@ def _forget(pk: int, now: datetime) -> int:
             return 0  # somebody came back meanwhile
         mine = CustomerIdentity.objects.filter(customer=customer)
         ApiToken.objects.filter(customer=customer).delete()
+        Consent.objects.filter(customer=customer).delete()
         OutboxItem.objects.filter(request__in=cases).delete()
         Package.objects.filter(request__in=cases, key=None).delete()
         uploads.delete(uploads=Upload.objects.filter(request__in=cases), reason="forgotten", now=now)

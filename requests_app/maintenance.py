@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from accounts import codes
 from privacy.models import Remnant
-from requests_app import doorbell, forgetting, outbox, uploads
+from requests_app import consents, doorbell, forgetting, outbox, uploads
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import locate_again, open_runs
 
@@ -29,6 +29,7 @@ def nightly(*, now: datetime) -> None:
     forgetting.forget_erased(now=now)
     forgetting.forget_messages(now=now)
     forgetting.forget_records(now=now)
+    consents.forget_old(now=now)
     Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
     ApiToken.objects.filter(expires_at__lt=now).delete()
     doorbell.ring_now(doorbell.LOCATE)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
 from requests_app.models import ApiToken, Message, OutboxItem, Package, RightsRequest, Upload
+from requests_app.models_consent import Consent, chain_of
 
 
 def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
@@ -28,10 +29,11 @@ def rows_of(customer: Customer) -> dict[str, QuerySet[Any]]:
         "requests_app_package": Package.objects.filter(request__in=requests),
         "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None),
         "requests_app_outboxitem": OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK),
+        "requests_app_consent": Consent.objects.filter(customer=customer).order_by("pk"),
         "requests_app_apitoken": ApiToken.objects.filter(customer=customer),
-        "privacy_auditevent": AuditEvent.objects.filter(chain__in=requests.order_by().values("reference")).order_by(
-            "chain", "seq"
-        ),
+        "privacy_auditevent": AuditEvent.objects.filter(
+            Q(chain__in=requests.order_by().values("reference")) | Q(chain=chain_of(customer))
+        ).order_by("chain", "seq"),
     }
 
 

@@ -15,7 +15,7 @@ from accounts.models import Staff
 from accounts.roles import may
 from accounts.second_factor import without_second_factor
 from privacy.models import PurgeRun, Store
-from requests_app.desk import reads
+from requests_app.desk import consents, reads
 from requests_app.desk.due import due_badge
 from requests_app.desk.purges import last_purges
 from requests_app.desk.queue import COLUMNS, state_badge
@@ -73,7 +73,9 @@ def _case_figures(user: Staff) -> list[Figure]:
         **{key: Count("pk", filter=condition) for key, _l, _q, condition, _t in wanted}
     )
     queue = reverse("admin:requests_app_rightsrequest_changelist")
-    return [Figure(label, counts[key], f"{queue}?{query}", tone) for key, label, query, _condition, tone in wanted]
+    figures = [Figure(label, counts[key], f"{queue}?{query}", tone) for key, label, query, _condition, tone in wanted]
+    url = reverse("admin:requests_app_consent_changelist") + "?task=waiting"
+    return [*figures, Figure(_("Consents to be acted on"), consents.waiting().count(), url, "warn")]
 
 
 def _next_up(user: Staff) -> list[dict[str, Any]]:

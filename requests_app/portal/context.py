@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import signin
-from requests_app.portal import brand, colours
 from requests_app import policy
+from requests_app.portal import brand, colours
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.views.decorators.http import require_safe
@@ -46,7 +46,7 @@ def notice_changes(request: HttpRequest, version: str) -> HttpResponse:
     known = policy.versions()
     row = _version(known, version)
     if row == known[-1]:
-        raise Http404  # the first version changed nothing
+        return redirect("portal:notice_version", row.version)  # the first one changed nothing
     before = known[known.index(row) + 1]
     context = _about(request, known, row) | {"text": _text(policy.changes_template(row.version)), "before": before}
     return render(request, "portal/notice_changes.html", context)

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, brand, entry, following, identity, language, pages, writing
+from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, writing
 
 app_name = "portal"
 urlpatterns = [
     path("", pages.start, name="start"),
     path("privacy/", pages.notice, name="notice"),
+    path("privacy/versions/", pages.notice_versions, name="notice_versions"),
     path("privacy/<slug:version>/", pages.notice, name="notice_version"),
+    path("privacy/<slug:version>/changes/", pages.notice_changes, name="notice_changes"),
     path("cookies/", pages.cookies, name="cookies"),
     path("contact/", pages.contact, name="contact"),
     path("brand/<slug:digest>/<str:name>", brand.brand_file, name="brand"),
@@ -22,6 +24,8 @@ urlpatterns = [
     path("ask/<slug:right>/", asking.begin, name="ask"),
     path("ask/<slug:right>/check/", asking.check, name="ask_check"),
     path("ask/<slug:right>/<slug:step>/", asking.step, name="ask_step"),
+    path("consents/", consents.my_consents, name="consents"),
+    path("consents/disclosure/", consents.name_recipient, name="consent_disclosure"),
     path("requests/", following.my_requests, name="requests"),
     path("requests/<str:reference>/", following.one_request, name="request"),
     path("requests/<str:reference>/sent/", following.sent, name="sent"),

@@ -16,6 +16,7 @@ NOBODYS = "K7MW-3QXD-9TBF"  # a reference that no request has
 class Who(StrEnum):
     EVERYBODY = "everybody"
     SIGNED_IN = "who is signed in"
+    PROVED = "who is signed in and proved it twice"
     OWNER = "who sent the request"
     OWNER_PROVED = "who sent the request and proved it twice"
 
@@ -31,6 +32,8 @@ PAGES: dict[str, Page] = {
     "start": Page(Who.EVERYBODY),
     "notice": Page(Who.EVERYBODY),
     "notice_version": Page(Who.EVERYBODY),
+    "notice_versions": Page(Who.EVERYBODY),
+    "notice_changes": Page(Who.EVERYBODY),
     "cookies": Page(Who.EVERYBODY),
     "contact": Page(Who.EVERYBODY),
     "brand": Page(Who.EVERYBODY),
@@ -44,6 +47,8 @@ PAGES: dict[str, Page] = {
     "ask": Page(Who.SIGNED_IN),
     "ask_check": Page(Who.SIGNED_IN),
     "ask_step": Page(Who.SIGNED_IN),
+    "consents": Page(Who.SIGNED_IN),
+    "consent_disclosure": Page(Who.PROVED),
     "requests": Page(Who.SIGNED_IN),
     "request": Page(Who.OWNER),
     "sent": Page(Who.OWNER),
@@ -56,7 +61,7 @@ PAGES: dict[str, Page] = {
 FILLS = {
     "<slug:right>": "access",
     "<slug:step>": "scope",
-    "<slug:version>": "2026-11",
+    "<slug:version>": "2026-12",
     "<slug:digest>": "0",
     "<str:name>": "theme.css",
 }

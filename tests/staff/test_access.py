@@ -13,6 +13,7 @@ from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recip
 from requests_app import outbox
 from requests_app.desk.steps import STEPS
 from requests_app.models import OutboxItem
+from requests_app.models_consent import Consent
 from tests.factories import make_customer, make_staff, sign_in_customer
 from tests.staff.conftest import enrol, make_case, sign_in
 
@@ -33,6 +34,10 @@ PAGES = {
     "requests_app_rightsrequest_find": "request.search",
     "requests_app_rightsrequest_identity": "request.reveal_identity",
     "requests_app_rightsrequest_rows": "request.see_contested",
+    "requests_app_consent_changelist": "request.see",
+    "requests_app_consent_change": "request.see",
+    "requests_app_consent_handled": "request.report_task",
+    "requests_app_consent_who": "request.reveal_identity",
     "requests_app_outboxitem_changelist": "delivery.see",
     "requests_app_outboxitem_change": "delivery.see",
     "privacy_store_changelist": "store.see",
@@ -70,6 +75,8 @@ BY_POST = {
     "requests_app_rightsrequest_identity",
     "requests_app_rightsrequest_rows",
     "privacy_auditevent_verify",
+    "requests_app_consent_handled",
+    "requests_app_consent_who",
     "logout",
 }
 
@@ -107,6 +114,9 @@ class World:
         outbox.enqueue(kind="email", key="k", to="x@y.example", payload={"text": "t"}, now=now, request=self.case)
         self.kept = Remnant.objects.create(case="K", subject="x", store=self.store, map_version=1, kept_at=now)
         self.delivery = OutboxItem.objects.get(key="k")
+        self.consent = Consent.objects.create(
+            customer=canary, kind="purpose", about="news", given=True, at=now, text="t", policy_version="1"
+        )
         self.command = OperatorRun.objects.create(
             who="x", case="K", action="erase", store=self.store, identities=[], plan={}, actor="operator:nina", created_at=now
         )
@@ -116,6 +126,7 @@ class World:
         pk = {
             "requests_app_rightsrequest": self.case,
             "requests_app_outboxitem": self.delivery,
+            "requests_app_consent": self.consent,
             "privacy_store": self.store,
             "privacy_datasetversion": self.store.versions.get(),
             "privacy_purgerun": self.purge,
@@ -129,7 +140,7 @@ class World:
             "accounts_staff": self.colleague,
         }
         model, _underscore, page = name.rpartition("_")
-        if page in ("change", "edit") and model in pk:
+        if page in ("change", "edit", "handled", "who") and model in pk:
             args = [pk[model].pk]
         elif page == "rows":
             args = [self.case.pk]

@@ -1,0 +1,226 @@
+"""Consents: given and withdrawn with one button each, with their history, and stopping what rests on them."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role
+from privacy import audit
+from privacy.models import AuditEvent
+from requests_app import consents, own_data
+from requests_app.errors import NotAllowed
+from requests_app.models import OutboxItem, Right, RightsRequest
+from requests_app.models_consent import Consent
+from tests.factories import make_customer, make_staff, make_store, sign_in_customer
+from tests.portal.walk import problems
+from tests.staff.conftest import enrol, sign_in
+
+pytestmark = pytest.mark.django_db
+MAP = """
+dataset:
+- fides_key: crm
+  name: CRM
+  meta:
+    privacy:
+      purposes:
+      - {key: newsletter, basis: 6-1-a, recipients: [printer], label: {sv: Nyhetsbrev, en: Newsletter}}
+      - {key: research, basis: 6-1-a, label: {sv: Forskning, en: Research}}
+      - {key: care, basis: 6-1-b}
+      collections:
+        customer: {purpose: newsletter, on_erasure: delete, objection: {set: {news: false}}, label: {en: Customer record}}
+        answer: {purpose: research, on_erasure: delete, label: {sv: Svar, en: Answers}}
+  collections:
+  - name: customer
+    fields:
+    - {name: id, data_categories: [user.unique_id], fides_meta: {primary_key: true, identity: customer_number}}
+    - {name: news, data_categories: [user.privacy_preferences]}
+  - name: answer
+    fields:
+    - name: customer
+      data_categories: [user.unique_id]
+      fides_meta: {references: [{dataset: crm, field: customer.id, direction: from}]}
+"""
+NEWS, RESEARCH = "newsletter", "research"
+
+
+@pytest.fixture(autouse=True)
+def shop(db):
+    store = make_store("crm")
+    store.versions.update(source=MAP)
+    return store
+
+
+def press(client, act, about=NEWS, **more):
+    return client.post("/consents/", {"act": act, "about": about, **more})
+
+
+def acts(about=NEWS):
+    return list(Consent.objects.filter(about=about).order_by("pk").values_list("given", flat=True))
+
+
+def test_the_page_lists_every_purpose_that_rests_on_consent_and_no_other(annas):
+    page = annas.get("/consents/").content.decode()
+    assert "Newsletter" in page
+    assert "Customer record" in page
+    assert "Research" in page
+    assert "Care" not in page
+
+
+def test_one_button_gives_and_one_button_withdraws(annas, anna):
+    assert press(annas, "give", of_age="on").status_code == 302
+    assert "You have agreed" in annas.get("/consents/").content.decode()
+    assert press(annas, "withdraw").status_code == 302
+    assert acts() == [True, False]
+    page = annas.get("/consents/").content.decode()
+    assert "You have said no" in page
+    assert "you agreed" in page  # the history stays
+
+
+def test_each_act_is_kept_with_its_words_and_written_in_the_audit_log(annas, anna):
+    press(annas, "give", of_age="on")
+    press(annas, "withdraw")
+    given = Consent.objects.get(given=True)
+    assert "Newsletter" in given.text
+    assert len(given.text_version) == 16
+    assert given.policy_version
+    chain = consents.chain_of(anna)
+    events = AuditEvent.objects.filter(chain=chain)
+    assert list(events.values_list("action", flat=True)) == ["consent.given", "consent.withdrawn"]
+    assert audit.verify([chain]) == []
+
+
+def test_a_second_click_and_a_second_tab_change_nothing(annas):
+    for _click in range(3):
+        press(annas, "give", of_age="on")
+    for _click in range(3):
+        press(annas, "withdraw")
+    assert acts() == [True, False]
+    assert RightsRequest.objects.count() == 1
+
+
+def test_a_child_under_13_cannot_consent(annas):
+    answer = press(annas, "give")
+    assert answer.status_code == 409
+    assert "at least 13 years" in answer.content.decode()
+    assert acts() == []
+    with pytest.raises(NotAllowed):
+        consents.give(customer=make_customer(), about=NEWS, of_age=False, now=timezone.now())
+
+
+def test_taking_it_back_is_an_objection_where_the_map_has_the_switch(annas, anna):
+    press(annas, "give", of_age="on")
+    press(annas, "withdraw")
+    case = RightsRequest.objects.get()
+    assert (case.customer, case.right) == (anna, Right.OBJECTION)
+    assert not OutboxItem.objects.filter(kind="task", key=f"consent:{Consent.objects.get(given=False).pk}:task").exists()
+
+
+def test_taking_it_back_is_a_task_for_a_person_where_the_map_has_none(annas):
+    press(annas, "withdraw", RESEARCH)
+    assert not RightsRequest.objects.exists()
+    [task] = OutboxItem.objects.filter(kind="task")
+    assert "crm" in task.payload["text"]
+    assert "anna" not in task.payload["text"]
+
+
+def test_what_was_agreed_to_elsewhere_can_be_taken_back_here(annas):
+    assert "somewhere else" in annas.get("/consents/").content.decode()
+    press(annas, "withdraw")
+    assert acts() == [False]
+    assert RightsRequest.objects.count() == 1
+
+
+def test_a_purpose_that_is_none_is_refused(annas):
+    for act in ("give", "withdraw"):
+        assert press(annas, act, "care", of_age="on").status_code == 409
+    assert not Consent.objects.exists()
+
+
+def test_what_the_map_no_longer_names_can_still_be_taken_back(annas, shop):
+    press(annas, "give", RESEARCH, of_age="on")
+    shop.versions.update(is_current=False)
+    assert "research" in annas.get("/consents/").content.decode()
+    press(annas, "withdraw", RESEARCH)
+    assert acts(RESEARCH) == [True, False]
+
+
+DISCLOSURE = {"recipient": " Byrå  AB ", "categories": ["contact"], "of_age": "on"}
+
+
+def test_disclosure_to_somebody_named_takes_the_second_proof_and_is_taken_back_with_the_first(annas, anna):
+    assert annas.get("/consents/disclosure/")["Location"].startswith("/identity/")
+    sign_in_customer(annas, anna, level=2)
+    assert annas.post("/consents/disclosure/", DISCLOSURE)["Location"] == "/consents/"
+    act = Consent.objects.get()
+    assert act.details == {"recipient": "Byrå AB", "categories": ["contact"]}
+    assert "Byrå AB" not in str(AuditEvent.objects.values_list("payload", flat=True))
+    sign_in_customer(annas, anna, level=1)
+    assert "Byrå AB" in annas.get("/consents/").content.decode()
+    press(annas, "withdraw", act.about)
+    assert acts(act.about) == [True, False]
+    assert OutboxItem.objects.filter(kind="task").count() == 1
+
+
+@pytest.mark.parametrize("missing", ["recipient", "categories", "of_age"])
+def test_a_disclosure_says_who_what_and_that_one_is_no_child(annas_proved, missing):
+    answer = annas_proved.post("/consents/disclosure/", {key: value for key, value in DISCLOSURE.items() if key != missing})
+    assert problems(answer)
+    assert not Consent.objects.exists()
+
+
+def test_the_rule_itself_asks_for_the_second_proof(anna):
+    with pytest.raises(NotAllowed):
+        consents.give_disclosure(
+            customer=anna, recipient="B", categories=["contact"], of_age=True, identity_level=1, now=timezone.now()
+        )
+
+
+def test_nobody_sees_or_changes_anothers(annas_proved, bos):
+    annas_proved.post("/consents/disclosure/", DISCLOSURE)
+    about = Consent.objects.get().about
+    assert "Byrå" not in bos.get("/consents/").content.decode()
+    assert press(bos, "withdraw", about).status_code == 409
+    assert acts(about) == [True]
+
+
+def test_the_page_is_light_and_asks_little(annas, django_assert_max_num_queries):
+    for _turn in range(3):
+        press(annas, "give", of_age="on")
+        press(annas, "withdraw")
+    with django_assert_max_num_queries(12):
+        assert len(annas.get("/consents/").content) < 60_000
+
+
+def test_it_stands_in_the_persons_package_with_its_history(annas, anna):
+    press(annas, "give", of_age="on")
+    rows = own_data.own(anna)
+    assert "Newsletter" in rows["requests_app_consent"][0]["text"]
+    assert rows["privacy_auditevent"]
+
+
+def test_what_is_spent_goes_after_three_years_and_what_is_in_force_stays(annas):
+    press(annas, "give", of_age="on")
+    press(annas, "withdraw", RESEARCH)
+    assert consents.forget_old(now=timezone.now() + timedelta(days=3 * 366)) == 1
+    assert acts() == [True]
+
+
+def test_staff_see_them_do_what_is_to_be_done_and_the_look_is_written_down(annas, anna):
+    press(annas, "withdraw", RESEARCH)
+    act = Consent.objects.get()
+    person = make_staff(Role.AGENT)
+    enrol(person)
+    desk = sign_in(person)
+    assert "Consents to be acted on" in desk.get(reverse("admin:index")).content.decode()
+    page = desk.get(reverse("admin:requests_app_consent_changelist") + "?task=waiting").content.decode()
+    assert anna.public_id in page
+    assert "anna@example.se" not in page
+    assert "anna@example.se" in desk.post(reverse("admin:requests_app_consent_who", args=[act.pk])).content.decode()
+    handled = reverse("admin:requests_app_consent_handled", args=[act.pk])
+    for _click in range(2):
+        assert desk.post(handled).status_code == 302
+    actions = AuditEvent.objects.filter(chain=consents.chain_of(anna)).values_list("action", flat=True)
+    assert list(actions) == ["consent.withdrawn", "identity.revealed", "consent.handled"]
+    assert anna.public_id not in desk.get(reverse("admin:requests_app_consent_changelist") + "?task=waiting").content.decode()
