@@ -12,12 +12,12 @@ from privacy.engine import plan as plans
 from privacy.engine.answers import group_key
 from privacy.engine.holding import REFERRED, ROOT, Keys, Member, Reason, identities_of
 from privacy.engine.identity import InvalidIdentity, canonical
+from privacy.engine.planned import values_of
 from privacy.maps import dataset_of, open_maps, policy
 from privacy.models import DatasetVersion
 from privacy.stores import base
 from privacy.stores.base import Groups, Values
 from privacy.stores.registry import open_store
-from privacy.stores.values import from_json
 from privacy.terms import Person, StoreUnavailable
 
 LOOKED_AT = 20  # rows of a group; they share all that was judged
@@ -73,11 +73,6 @@ def _planned(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], int, str
                 yield collection, raw, count, role, tuple(Reason(*reason) for reason in reasons)
 
 
-def _values(graph: Graph, plan: Mapping[str, Any], node: Node, raw: list[Any]) -> Values:
-    by_name = dict(zip(plan["columns"][node[1]], raw, strict=True))
-    return tuple(from_json(by_name.get(name)) for name in graph.group_columns[node])
-
-
 class _Ways:
     """The links that lead to a group: from the person's own rows, and from others'."""
 
@@ -99,7 +94,7 @@ class _Ways:
     def to(self, node: Node, raw: list[Any], role: str) -> Iterator[str]:
         if not self.graph.is_node(node):
             return
-        values = _values(self.graph, self.plan, node, raw)
+        values = values_of(self.graph, self.plan, node, raw)
         if role == ROOT:
             yield from (f"{node[1]}.{item.name}" for item in self.graph.collection(node).fields.values() if item.identity)
             return
@@ -117,7 +112,7 @@ class _Ways:
             known = self._own[link.id, down] = set()
             for raw, _count, role, reasons in self.plan["groups"].get(near[1], ()) if near[0] == self.plan["store"] else ():
                 if not reasons and (role != REFERRED or not down):
-                    values = _values(self.graph, self.plan, near, raw)
+                    values = values_of(self.graph, self.plan, near, raw)
                     known.add(self.keys.parent(link, values) if down else self.keys.child(link, values))
             if near[0] != self.plan["store"]:
                 found = self.frozen.inbound.get((link.id, down), ())
@@ -151,7 +146,7 @@ def look(*, person: Person, plan: Mapping[str, Any], key: str, language: str) ->
     node = (store_key, collection)
     if not graph.is_node(node):
         raise LookupError(collection)
-    values = _values(graph, plan, node, raw)
+    values = values_of(graph, plan, node, raw)
     version = DatasetVersion.objects.select_related("store").get(store__key=store_key, is_current=True)
     url = version.store.read_url or version.store.url
     columns = collection_words.columns(graph.collection(node))

@@ -112,7 +112,10 @@ def _erased_already(maps: Maps, key: str, items: Sequence[RunItem], today: date)
     subjects = [erasing.subject_of(graph, _pairs(item), item.plan, own) for item, own in zip(items, chosen, strict=True)]
     with maps.stores[key].read() as session:
         holdings = locate(graph, {key: session}, subjects)
-        answers = [Answers.read(graph, item.plan, own) for item, own in zip(items, chosen, strict=True)]
+        answers = [
+            Answers.read(graph, item.plan, own, subject.identities)
+            for item, own, subject in zip(items, chosen, subjects, strict=True)
+        ]
         decisions = decide(graph, session, key, holdings, answers=answers, today=today)
     return {
         item.case

@@ -87,7 +87,7 @@ def _write(
                 problems[key] = " ".join(found)
             held.append(item)
             counts[key] = {}
-            chosen = Answers.read(maps.graph, plan, answers.get(key, {}))
+            chosen = Answers.read(maps.graph, plan, answers.get(key, {}), subject.identities)
             shown = {node: _sorted_out(maps.graph, holding, node, chosen, subject) for node in holding.in_store(key)}
             parts += list(_parts(maps, key, session, holding, shown, language, portability, options, counts[key]))
         if problems:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
-from privacy.engine.holding import Member, lasting
+from privacy.engine.holding import Member
+from privacy.engine.planned import Contested, values_of
 from privacy.stores.base import Values
-from privacy.stores.values import from_json
 
 MARK = "#"
 # The first that was given decides about rows which an earlier run changed and of which several were answered: none is lost by it.
-CHANGING = ("redact", "anonymize", "disclose")
+CHANGING = ("redact", "anonymize")
 
 
 def group_key(plan: Mapping[str, Any], collection: str, raw: Sequence[Any]) -> str:
@@ -34,55 +35,62 @@ def collection_of(key: str) -> str:
 
 @dataclass
 class Answers:
-    """What was answered for one person in one store. A group's own answer goes before its collection's."""
+    """What was answered for one person in one store. A group's own answer goes before its collection's.
+
+    Only what was planned is answered: of rows that came to be contested since, or that somebody changed, nobody decided more
+    than to keep them all.
+    """
 
     graph: Graph
     whole: Mapping[Node, str] = field(default_factory=dict)
     groups: Mapping[Node, Mapping[Values, str]] = field(default_factory=dict)  # every planned contested group; "": not answered
-    alike: Mapping[Node, Mapping[Values, set[str]]] = field(default_factory=dict)  # by what an erasure does not change
+    planned: Mapping[Node, Contested] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, graph: Graph, plan: Mapping[str, Any], answers: Mapping[str, str]) -> Answers:
-        """`answers`: {collection or group key: keep | redact | anonymize | disclose}."""
+    def read(
+        cls,
+        graph: Graph,
+        plan: Mapping[str, Any],
+        answers: Mapping[str, str],
+        own: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> Answers:
+        """`answers`: {collection or group key: keep | redact | anonymize | disclose}; `own`: the person's identities by kind."""
         store = plan["store"]
         out = cls(graph, {(store, name): answer for name, answer in answers.items() if MARK not in name})
         groups: dict[Node, dict[Values, str]] = {}
-        alike: dict[Node, dict[Values, set[str]]] = {}
-        for collection in {collection_of(key) for key in answers if MARK in key}:
+        planned: dict[Node, Contested] = {}
+        for collection in {collection_of(key) for key in answers}:
             node = (store, collection)
             if not graph.is_node(node):
                 continue
+            planned[node] = Contested.read(graph, plan, node, own)
             for raw, _count, _role, reasons in plan["groups"].get(collection, ()):
                 if reasons:
-                    by_name = dict(zip(plan["columns"][collection], raw, strict=True))
-                    values = tuple(from_json(by_name.get(name)) for name in graph.group_columns[node])
                     answer = answers.get(group_key(plan, collection, raw)) or out.whole.get(node, "")
-                    groups.setdefault(node, {})[values] = answer
-                    alike.setdefault(node, {}).setdefault(lasting(graph, node, values), set()).add(answer)
-        out.groups, out.alike = groups, alike
+                    groups.setdefault(node, {})[values_of(graph, plan, node, raw)] = answer
+        out.groups, out.planned = groups, planned
         return out
 
-    def given(self, node: Node, values: Values) -> str:
-        """What staff answered for this group, empty where they did not."""
-        planned = self.groups.get(node)
+    def given(self, node: Node, values: Values, count: int = 1) -> str:
+        """What staff answered for this group of so many rows, empty where they did not."""
+        planned = self.planned.get(node)
         if planned is None:
-            return self.whole.get(node, "")
-        if values in planned:
-            return planned[values]
-        # Not a planned group: an earlier run changed it, or somebody else did. What was answered for its like holds.
-        like = self.alike[node].get(lasting(self.graph, node, values), set())
-        return next((answer for answer in CHANGING if answer in like), next(iter(sorted(like)), self.whole.get(node, "")))
+            return ""
+        if count <= planned.counts.get(values, 0):
+            return self.groups[node][values]
+        # An earlier run changed it, or somebody else did. What was answered for all that it may be holds.
+        sources = planned.may_be(values)
+        given = {self.groups[node][source] for source in sources}
+        if sum(planned.counts[source] for source in sources) < count:
+            given = {"keep"} & {self.whole.get(node, "")}
+        if len(given) == 1:
+            return given.pop()
+        return "" if "disclose" in given else next((answer for answer in CHANGING if answer in given), "")
 
     def of(self, node: Node, values: Values, member: Member) -> str:
         """What holds for a contested group: keep, redact, anonymize, disclose, or ask where nobody said."""
-        return self.given(node, values) or member.standing
+        return self.given(node, values, member.count) or member.standing
 
-
-@dataclass(frozen=True)
-class Disclosed:
-    """The groups that staff gave to this person, to be asked with `in`."""
-
-    answers: Answers
-
-    def __contains__(self, group: object) -> bool:
-        return isinstance(group, tuple) and self.answers.given(*group) == "disclose"
+    def disclosed(self, node: Node, values: Values, count: int) -> bool:
+        """Whether staff gave these rows to this person."""
+        return self.given(node, values, count) == "disclose"

@@ -65,9 +65,9 @@ def change(
     with ExitStack() as until_committed, store.write() as session:
         subjects = [subject_of(graph, job.identities, job.plan, job.answers) for job in jobs]
         holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-        for job, holding, report in zip(jobs, holdings, reports, strict=True):
+        for job, subject, holding, report in zip(jobs, subjects, holdings, reports, strict=True):
             heartbeat()
-            report.blocked = "; ".join(plans.changes(graph, job.plan, holding))
+            report.blocked = "; ".join(plans.changes(graph, job.plan, holding, subject.identities))
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
         before_commit(reports)

@@ -149,7 +149,7 @@ class _Court:
         sure = inside - contested.keys()
         out: dict[Group, tuple[Reason, ...]] = {}
         for group, role in roles.items():
-            if group not in inside or group in self.subject.disclosed:
+            if group not in inside or self._disclosed(group):
                 continue
             reasons: list[Reason] = [Reason("t", foreign=self._led_to_from_abroad(group))] if group in through else []
             reasons += self._told_by_other_stores(group)
@@ -166,6 +166,11 @@ class _Court:
             if reasons:
                 out[group] = tuple(dict.fromkeys(reasons))
         return out
+
+    def _disclosed(self, group: Group) -> bool:
+        node, values = group
+        given = self.subject.disclosed
+        return given is not None and given(node, values, self.found[node][values].count)
 
     def _outside(self, group: Group) -> bool:
         """Referenced rows that are in nobody's set: somebody else's record (R9), or what holds no personal data (R5)."""

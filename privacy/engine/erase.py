@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,7 @@ from privacy.engine import plan as plans
 from privacy.engine import remnant as remnants
 from privacy.engine import triggers
 from privacy.engine.anonymize import assignments, replacement
-from privacy.engine.answers import Answers, Disclosed
+from privacy.engine.answers import Answers
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, forgets, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate import locate
@@ -115,7 +115,7 @@ def _round(
         found = locate(graph, {store.key: session}, [subjects[i] for i in numbers], heartbeat=heartbeat)
         remnant = [(jobs[i].plan, holding) for i, holding in zip(numbers, found, strict=True) if jobs[i].returning]
         remnants.set_apart(graph, session, store.key, remnant)
-        answers = [Answers.read(graph, jobs[i].plan, jobs[i].answers) for i in numbers]
+        answers = [Answers.read(graph, jobs[i].plan, jobs[i].answers, subjects[i].identities) for i in numbers]
         return found, decide(graph, session, store.key, found, answers=answers, today=today)
 
     holdings, decisions = judge(range(len(jobs)))
@@ -123,7 +123,7 @@ def _round(
         if number:
             for i, holding, decision in zip(wave, *judge(wave), strict=True):
                 holdings[i], decisions[i] = holding, decision
-        going = [i for i in wave if not _block(graph, jobs[i], reports[i], holdings[i], decisions[i])]
+        going = [i for i in wave if not _block(graph, jobs[i], subjects[i], reports[i], holdings[i], decisions[i])]
         ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
         left = remnants.remember(graph, session, store.key, ended)
         traces = Traces(graph, session, [(decisions[i], subjects[i]) for i in going])
@@ -156,21 +156,23 @@ def _leave(report: Report, remembered: dict[str, Any] | None, holding: Holding, 
         report.collections[name]["waiting"] = rows
 
 
-def _block(graph: Graph, job: Job, report: Report, holding: Holding, decision: Decision) -> str:
-    report.blocked = "; ".join(_obstacles(graph, job, holding, decision))
+def _block(graph: Graph, job: Job, subject: Subject, report: Report, holding: Holding, decision: Decision) -> str:
+    report.blocked = "; ".join(_obstacles(graph, job, subject, holding, decision))
     return report.blocked
 
 
 def subject_of(
     graph: Graph, identities: Sequence[tuple[str, str]], plan: Mapping[str, Any], answers: Mapping[str, str]
 ) -> Subject:
-    given = {"disclosed": Disclosed(Answers.read(graph, plan, answers))} if "disclose" in answers.values() else {}
-    return Subject.of(identities, frozen=plans.read(graph, plan), **given)
+    subject = Subject.of(identities, frozen=plans.read(graph, plan))
+    if "disclose" not in answers.values():
+        return subject
+    return replace(subject, disclosed=Answers.read(graph, plan, answers, subject.identities).disclosed)
 
 
-def _obstacles(graph: Graph, job: Job, holding: Holding, decision: Decision) -> list[str]:
+def _obstacles(graph: Graph, job: Job, subject: Subject, holding: Holding, decision: Decision) -> list[str]:
     undecided = sorted({node[1] for node, _, fate in decision if fate.kind == UNDECIDED})
-    reasons = plans.changes(graph, job.plan, holding) + decision.stops
+    reasons = plans.changes(graph, job.plan, holding, subject.identities) + decision.stops
     if undecided:
         reasons.append(f"the data map does not say what erasure does to {', '.join(undecided)} (on_erasure)")
     return reasons

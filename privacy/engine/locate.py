@@ -117,7 +117,7 @@ class _Search:
                     key = tuple(values[i] for i in self.keys.places(node, columns))
                     roots.setdefault((node, columns), []).append((tag, *key))
                     reasons = subject.frozen.reasons(node, values) if subject.frozen else ()
-                    if reasons and (node, values) not in subject.disclosed:
+                    if reasons and not (subject.disclosed and subject.disclosed(node, values, 1)):
                         doubted[tag, node, key] = reasons
         for (node, columns), rows in roots.items():
             self.heartbeat()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision, Fate
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, lasting
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason
+from privacy.engine.planned import Contested
 from privacy.engine.subject import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
@@ -129,34 +130,20 @@ def digest(plan: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
 
 
-def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding) -> list[str]:
-    """Why a run must stop and ask (R29): new contested rows, a changed schema or map. Fewer contested rows are no reason."""
+def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding, own: Mapping[str, Collection[str]]) -> list[str]:
+    """Why a run must stop and ask (R29): new contested rows, a changed schema or map. Fewer contested rows are no reason.
+
+    `own`: the person's identities by kind.
+    """
     store = plan["store"]
     reasons = []
     if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
     for node, groups in () if holding.undisputed else holding.in_store(store).items():
         contested = [(values, member.count) for values, member in groups.items() if member.reasons and not member.came_later]
-        now = _by_lasting(graph, node, contested)
-        before = _by_lasting(graph, node, _planned_contested(graph, plan, node)) if now else {}
-        new = sum(max(0, count - before.get(values, 0)) for values, count in now.items())
-        if new:
+        if contested and (new := Contested.read(graph, plan, node, own).unplanned(contested)):
             reasons.append(f"{new} more rows of {node[1]} are contested than when the plan was made")
     return reasons
-
-
-def _planned_contested(graph: Graph, plan: Mapping[str, Any], node: Node) -> list[tuple[Values, int]]:
-    order, wanted = plan["columns"].get(node[1], ()), graph.group_columns[node]
-    return [(_in_order(order, _in(raw), wanted), count) for raw, count, _role, why in plan["groups"].get(node[1], ()) if why]
-
-
-def _by_lasting(graph: Graph, node: Node, groups: list[tuple[Values, int]]) -> dict[Values, int]:
-    """Rows by what an erasure does not change of them, so that a row we anonymized ourselves is not taken for a new one."""
-    out: dict[Values, int] = {}
-    for values, count in groups:
-        kept = lasting(graph, node, values)
-        out[kept] = out.get(kept, 0) + count
-    return out
 
 
 def effects(decision: Decision) -> dict[str, dict[str, Any]]:

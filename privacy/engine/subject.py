@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ class Subject:
 
     identities: Mapping[str, frozenset[str]]
     frozen: Frozen | None = None
-    disclosed: Container[tuple[Node, Values]] = frozenset()  # contested groups that staff gave to this person
+    disclosed: Callable[[Node, Values, int], bool] | None = None  # whether staff gave so many contested rows to this person
 
     @classmethod
     def of(cls, identities: Iterable[tuple[str, str]], **more: Any) -> Subject:
