@@ -23,7 +23,7 @@ def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts
     contested: dict[Group, tuple[Reason, ...]] = {}
     while True:
         roles, through = court.reach(contested)
-        verdict = court.verdict(roles, through, contested)
+        verdict = court.verdict(roles, through, court.fellows(roles, contested), contested)
         # Monotone: once contested, a group stays so while the rest settles.
         merged = {group: tuple(dict.fromkeys((*contested.get(group, ()), *reasons))) for group, reasons in verdict.items()}
         merged |= {group: reasons for group, reasons in contested.items() if group in roles and group not in merged}
@@ -49,11 +49,17 @@ class _Court:
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
         self._doubts = {} if subject.identities else _doubts(graph, subject)
+        self._joint = any(link.joint and link.parent in found.members for link in graph.links)
 
     # -- who is in the set --------------------------------------------------------------------------------------------
 
-    def reach(self, contested: Mapping[Group, object]) -> tuple[dict[Group, str], set[Group]]:
-        """The role of every group in the set, and those that only contested rows lead to."""
+    def fellows(self, roles: Mapping[Group, str], contested: Mapping[Group, object]) -> set[Group]:
+        """The groups that nothing but rows which belong to several lead to: a team's other members, and what is theirs."""
+        return {*roles} - self.reach(contested, joint=False)[0].keys() if self._joint else set()
+
+    def reach(self, contested: Mapping[Group, object], *, joint: bool = True) -> tuple[dict[Group, str], set[Group]]:
+        """The role of every group in the set, and those that only contested rows lead to. `joint`: whether what belongs to
+        several is taken in."""
         roles: dict[Group, str] = {}
         clean: set[Group] = set()
         led: set[Group] = set()  # reached from another group
@@ -73,15 +79,15 @@ class _Court:
         for node, groups in self.roots.items():
             for values in groups:
                 admit((node, values), ROOT, True)
-        self._admit_inbound(admit)
+        self._admit_inbound(admit, joint=joint)
         while queue:
             group, role, is_clean = queue.popleft()
-            for target, target_role in self._steps(group, role, spoiled=group in contested):
+            for target, target_role in self._steps(group, role, spoiled=group in contested, joint=joint):
                 led.add(target)
                 admit(target, target_role, is_clean and group not in contested)
         return roles, led - clean
 
-    def _steps(self, group: Group, role: str, *, spoiled: bool) -> Iterator[tuple[Group, str]]:
+    def _steps(self, group: Group, role: str, *, spoiled: bool, joint: bool) -> Iterator[tuple[Group, str]]:
         """Where a group leads, and in which role: from what is referred to or contested, to what it refers to and no further."""
         node, values = group
         if role == REFERRED and self._others(node, values):
@@ -89,14 +95,18 @@ class _Court:
         owner = role != REFERRED and not spoiled
         for link, downwards in self.graph.links_from.get(node, ()):
             owning = downwards or link.joint
+            if link.joint and not downwards and not joint:
+                continue
             if owner or not owning or (link.refers and not downwards):
                 for target in self._across(link, downwards, node, values):
                     yield (link.child if downwards else link.parent, target), OWNED if owning and owner else REFERRED
 
-    def _admit_inbound(self, admit: object) -> None:
+    def _admit_inbound(self, admit: object, *, joint: bool) -> None:
         links = {link.id: link for link in self.graph.links}
         for (link_id, downwards), inbound in self.inbound.items():
             link = links[link_id]
+            if link.joint and not downwards and not joint:
+                continue
             node = link.child if downwards else link.parent
             index = self._index(link, downwards)
             for raw in inbound:
@@ -140,7 +150,7 @@ class _Court:
     # -- what speaks against it ---------------------------------------------------------------------------------------
 
     def verdict(
-        self, roles: Mapping[Group, str], through: set[Group], contested: Mapping[Group, object]
+        self, roles: Mapping[Group, str], through: set[Group], fellows: set[Group], contested: Mapping[Group, object]
     ) -> dict[Group, tuple[Reason, ...]]:
         inside = {group for group, role in roles.items() if not (role == REFERRED and self._outside(group))}
         spellings = self._spellings(roles)
@@ -159,7 +169,7 @@ class _Court:
                 reasons += self._pointed_at(group, inside, sure, joint_only=False)
             elif role == OWNED:
                 reasons += self._pointed_at(group, inside, sure, joint_only=True)
-            reasons += self._identities(group, role, inside)
+            reasons += self._identities(group, role, inside, fellow=group in fellows)
             reasons += self.parted.get(group, ())
             if group in spellings:
                 reasons.append(Reason("s"))
@@ -240,8 +250,8 @@ class _Court:
                     counted[own] = counted.get(own, 0) + member.count
         return self._pointing[number].get(key, 0)
 
-    def _identities(self, group: Group, role: str, inside: set[Group]) -> list[Reason]:
-        """(c) for rows reached by a link, (d) for root rows."""
+    def _identities(self, group: Group, role: str, inside: set[Group], *, fellow: bool) -> list[Reason]:
+        """(c) for rows reached by a link, (d) for root rows. `fellow`: what leads there belongs to several, so it says whose."""
         node, values = group
         carried = identities_of(self.graph, node, values)
         if not carried:
@@ -256,8 +266,10 @@ class _Court:
             if role != ROOT:
                 if fields[name].identity_mine:
                     continue
-                if mine.get(kind) or self._elsewhere(kind, value, inside):
-                    reasons.append(Reason("c", name, foreign=not mine.get(kind) and self._abroad(node, kind, value, inside)))
+                if mine.get(kind) or fellow or self._elsewhere(kind, value, inside):
+                    # A run in one store does not see what leads there through another.
+                    unseen = (fellow and len(self.stores) > 1) or self._abroad(node, kind, value, inside)
+                    reasons.append(Reason("c", name, foreign=not mine.get(kind) and unseen))
             elif self._elsewhere(kind, value, inside):
                 reasons.append(Reason("d", name, foreign=self._abroad(node, kind, value, inside)))
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:

@@ -6,7 +6,7 @@ A row is (table, number). Nothing here is quick, grouped or batched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -67,14 +67,14 @@ class Locator:
 
     # -- R8 -----------------------------------------------------------------------------------------------------------
 
-    def reach(self, contested: Mapping[Row, Any]) -> tuple[dict[Row, str], set[Row]]:
-        """Roles, and the rows to which something uncontested leads all the way."""
+    def reach(self, contested: Mapping[Row, Any], joint: bool = True) -> tuple[dict[Row, str], set[Row]]:
+        """Roles, and the rows to which something uncontested leads all the way. `joint`: through what belongs to several, too."""
         roles = dict.fromkeys(self.roots, ROOT)
         clean = set(self.roots)
         while True:
             before = dict(roles), set(clean)
             for row, role in before[0].items():
-                for target, new in self.steps(row, role, row in contested):
+                for target, new in self.steps(row, role, row in contested, joint):
                     if target not in roles or (roles[target] == REFERRED and new == OWNED):
                         roles[target] = new
                     if row in clean and row not in contested:
@@ -82,7 +82,7 @@ class Locator:
             if before == (roles, clean):
                 return roles, clean
 
-    def steps(self, row: Row, role: str, spoiled: bool) -> list[tuple[Row, str]]:
+    def steps(self, row: Row, role: str, spoiled: bool, joint: bool) -> list[tuple[Row, str]]:
         if role == REFERRED and self.somebodys(row):
             return []
         owner = role != REFERRED and not spoiled
@@ -90,6 +90,8 @@ class Locator:
         for link in self.links:
             if link.owns and owner:
                 out += [(child, OWNED) for child in self.children(link, row)]
+            if link.nature == "joint" and not joint:
+                continue
             if link.nature == "joint" and owner:
                 out += [(parent, OWNED) for parent in self.parents(link, row)]
             elif link.refers:
@@ -103,7 +105,8 @@ class Locator:
         while True:
             roles, clean = self.reach(contested)
             inside = {row for row, role in roles.items() if not (role == REFERRED and self.stranger(row))}
-            new = {row: why for row in inside if (why := self.against(row, roles[row], inside, clean, roles, contested))}
+            alone = self.reach(contested, joint=False)[0].keys()
+            new = {row: why for row in inside if (why := self.against(row, roles[row], inside, clean, alone, roles, contested))}
             both = {row: new.get(row, set()) | contested.get(row, set()) for row in {*new, *contested} if row in roles}
             if both.keys() == contested.keys():
                 others = {row for row, role in roles.items() if role == REFERRED and self.somebodys(row)}
@@ -114,7 +117,9 @@ class Locator:
         table = self.world.tables[row[0]]
         return self.somebodys(row) or not table.personal_columns
 
-    def against(self, row: Row, role: str, inside: set[Row], clean: set[Row], roles: Any, contested: Any) -> set[tuple[str, str]]:
+    def against(
+        self, row: Row, role: str, inside: set[Row], clean: set[Row], alone: Set[Row], roles: Any, contested: Any
+    ) -> set[tuple[str, str]]:
         if row[0] in self.disclosed:
             return set()
         why = set() if row in clean else {("t", "ask")}
@@ -126,9 +131,9 @@ class Locator:
                 own = inside if role == REFERRED and link.nature != "joint" else inside - {*contested}
                 if any(child not in own for child in self.children(link, row)):
                     why.add(("b", link.contested if link.mapped else "ask"))
-        return why | self.identities_against(row, role, inside) | self.spelled_otherwise(row, role, roles)
+        return why | self.identities_against(row, role, inside, fellow=row not in alone) | self.spelled_otherwise(row, role, roles)
 
-    def identities_against(self, row: Row, role: str, inside: set[Row]) -> set[tuple[str, str]]:
+    def identities_against(self, row: Row, role: str, inside: set[Row], *, fellow: bool) -> set[tuple[str, str]]:
         carried = self.carried(row)
         own = {kind for kind, _, value in carried if value in self.identities.get(kind, ())}
         why = set()
@@ -139,7 +144,7 @@ class Locator:
             elsewhere = any(
                 (kind, value) in {(k, v) for k, _, v in self.carried(other)} for other in self.mapped if other not in inside
             )
-            if role != ROOT and not mine and (self.identities.get(kind) or elsewhere):
+            if role != ROOT and not mine and (self.identities.get(kind) or fellow or elsewhere):
                 why.add(("c", "ask"))
             if role == ROOT and elsewhere:
                 why.add(("d", "ask"))
