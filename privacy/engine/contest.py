@@ -45,6 +45,7 @@ class _Court:
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
         self.found, self.roots, self.inbound = found.members, found.roots, found.inbound
+        self.astray, self.changed = found.astray, found.changed
         self.facts, self.stores, self.parted = facts, stores, found.parted
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
@@ -317,13 +318,13 @@ class _Court:
     # -- the answer ---------------------------------------------------------------------------------------------------
 
     def holding(self, roles: Mapping[Group, str], contested: Mapping[Group, tuple[Reason, ...]]) -> Holding:
-        out = Holding(inbound=self.inbound)
+        out = Holding(inbound=self.inbound, astray=self.astray, changed=self.changed)
         for (node, values), role in roles.items():
             count = self.found[node][values].count
             if role == REFERRED and self._others(node, values):
                 out.others.setdefault(node, {})[values] = count
             elif role == REFERRED and not self.graph.collection(node).personal:
-                continue
+                out.passed.setdefault(node, []).append(values)
             else:
                 out.members.setdefault(node, {})[values] = Member(count, role, contested.get((node, values), ()))
         return out

@@ -343,9 +343,11 @@ def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holdin
         if before:  # a further round adds to what the earlier did, and may not know again what that anonymized
             entry["deleted"] += before["deleted"]
             entry |= {name: max(entry[name], before[name]) for name in ("anonymized", "pinned")}
-            entry |= {name: before[name] for name in ("erased_earlier",) if name in before}
-        elif (gone := planned.get(name, 0) - found) > 0:
-            entry["erased_earlier"] = gone
+            entry |= {name: before[name] for name in ("erased_earlier", "no_longer_theirs") if name in before}
+        elif (missing := planned.get(name, 0) - found) > 0:
+            astray = min(missing, holding.astray.get(node, 0))
+            entry |= {"no_longer_theirs": astray} if astray else {}
+            entry |= {"erased_earlier": missing - astray} if missing > astray else {}
         if report.blocked:
             entry |= {"deleted": 0, "anonymized": 0, "pinned": 0, "kept": [], "remaining": found}
         report.collections[name] = entry

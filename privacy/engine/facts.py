@@ -33,6 +33,8 @@ class Found:
     parted: dict[Group, tuple[Reason, ...]] = field(
         default_factory=dict
     )  # contested rows whose part of this person was taken out
+    astray: dict[Node, int] = field(default_factory=dict)  # planned rows that stand, and were not reached
+    changed: set[Node] = field(default_factory=set)  # where planned roots are gone, and others stand under the same identity
     disputed: bool = False  # something was reached that only a judge can place
 
 

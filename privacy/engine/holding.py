@@ -61,11 +61,16 @@ class Holding:
 
     `undisputed`: nothing is contested, every row that a link of the person's own rows owns is there, and no other row points at
     what they refer to. `inbound`: the keys ((link id, downwards) → keys) that led in without an owner row of this search.
+    `passed`: rows without personal data that are nobody's and lead on to somebody's. `astray`: planned rows that stand, but to
+    which nothing of this person's leads any more. `changed`: where planned root rows are gone, and others stand that may be they.
     """
 
     members: dict[Node, dict[Values, Member]] = field(default_factory=dict)
     others: dict[Node, dict[Values, int]] = field(default_factory=dict)
     inbound: dict[tuple[str, bool], list[Values]] = field(default_factory=dict)
+    passed: dict[Node, list[Values]] = field(default_factory=dict)
+    astray: dict[Node, int] = field(default_factory=dict)
+    changed: set[Node] = field(default_factory=set)
     undisputed: bool = False
 
     def __iter__(self) -> Iterator[tuple[Node, Values, Member]]:

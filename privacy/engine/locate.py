@@ -69,6 +69,7 @@ class _Search:
         self.walks: dict[Any, _Walk] = {}
         self.fetched: dict[str, int] = {}  # link id → groups that an owner of theirs led to
         self.links = {link.id: link for link in graph.links}
+        self.unreached: list[tuple[int, Node, tuple[int, ...], Values, int]] = []  # tag, planned group, handle, rows that stand
 
     # -- reach --------------------------------------------------------------------------------------------------------
 
@@ -80,6 +81,8 @@ class _Search:
         self._remembered_keys(across_stores=False)
         self._beyond_missing()
         self._walk(ownerless=True)
+        self._astray()
+        self._changed()
 
     def _walk(self, *, ownerless: bool = False) -> None:
         """Ask along all links until nothing new is found; what is owned first, so that what it refers to is asked for once."""
@@ -178,18 +181,58 @@ class _Search:
         for (node, columns), missing in lost.items():
             places = self.keys.places(node, columns)
             rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
-            standing = {number for number, _, _ in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
+            standing = {number: n for number, _, n in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
             for number, (tag, values) in enumerate(missing):
                 frozen = self.subjects[tag].frozen
                 role, reasons = frozen.known[node][values] if frozen else (REFERRED, ())
-                if number not in standing:
+                if number in standing:
+                    self.unreached.append((tag, node, places, values, standing[number]))
+                else:
                     self._lead_on(tag, node, values, downwards=False, joint=role != REFERRED and not reasons)
+
+    def _astray(self) -> None:
+        """Planned rows that stand and were not reached are not this person's any more: they did not go."""
+        reached: dict[tuple[int, Node, tuple[int, ...]], set[Values]] = {}
+        for tag, node, places, values, count in self.unreached:
+            known = reached.get((tag, node, places))
+            if known is None:
+                members = self.found[tag].members.get(node, ())
+                known = reached[tag, node, places] = {tuple(group[i] for i in places) for group in members}
+            if tuple(values[i] for i in places) not in known:
+                astray = self.found[tag].astray
+                astray[node] = astray.get(node, 0) + count
+
+    def _changed(self) -> None:
+        """A root row that no key tells from others is looked for by all that was planned of it. Where that is gone and a row with
+        the same identity stands, nobody can tell whether it was erased or changed."""
+        asked: dict[tuple[Node, tuple[str, ...]], list[Values]] = {}
+        for tag, subject in enumerate(self.subjects):
+            for node, groups in subject.frozen.roots.items() if subject.frozen else ():
+                members = self.found[tag].members.get(node, {})
+                for values in groups:
+                    if values not in members and not self._unique(node, columns := self._handle(node, values)):
+                        names = tuple(name for name in self._mine(subject, node, values) if name in columns)
+                        if names:
+                            key = tuple(values[i] for i in self.keys.places(node, names))
+                            asked.setdefault((node, names), []).append((tag, *key))
+        for (node, names), rows in asked.items():
+            for tag, values, count in self._again(node, names, list(dict.fromkeys(rows))):
+                found, frozen = self.found[tag], self.subjects[tag].frozen
+                if values in found.members.get(node, ()) or not frozen:
                     continue
-                for reason in reasons:
-                    # What leads there from another store may be no person's, and in no plan: the row stands, contested.
-                    link = self.links.get(reason.link) if reason.foreign and reason.letter == "b" else None
-                    if link and (key := self.keys.raw(node, link.parent_columns, values)) is not None:
-                        self._lead_in(tag, link, False, key)
+                stayed = (old for old in frozen.roots[node] if frozen.reasons(node, old))
+                if any(all(now in (was, None) for was, now in zip(old, values, strict=True)) for old in stayed):
+                    found.astray[node] = found.astray.get(node, 0) + count  # it let go of what went
+                else:
+                    found.changed.add(node)
+
+    def _unique(self, node: Node, columns: tuple[str, ...]) -> bool:
+        return any(set(unique) <= set(columns) for unique in self.graph.table(node).uniques)
+
+    def _mine(self, subject: Subject, node: Node, values: Values) -> list[str]:
+        """The columns by which a planned root was this person's."""
+        carried = identities_of(self.graph, node, values)
+        return [name for kind, name, value in carried if value in subject.identities.get(kind, ())]
 
     def _lead_on(self, tag: int, node: Node, values: Values, *, downwards: bool, joint: bool) -> None:
         for link, down in self.graph.links_from.get(node, ()):

@@ -12,13 +12,14 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision, Fate
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason
 from privacy.engine.planned import Contested
 from privacy.engine.subject import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
 
 VERSION = 1
+NOBODYS = Member(0, REFERRED)
 UNDISPUTED: dict[str, tuple[str, tuple[Reason, ...]]] = {role: (role, ()) for role in (ROOT, OWNED, REFERRED)}
 
 
@@ -63,13 +64,14 @@ def _across_stores(
             if target[0] != store:
                 continue
             found: dict[Values, None] = {}
-            for values, member in holding.members.get(source, {}).items():
+            passed = dict.fromkeys(holding.passed.get(source, ()), NOBODYS)
+            for values, member in (holding.members.get(source, {}) | passed).items():
                 if link.when_node == source and not keys.holds(source, link.when, values):
                     continue
                 key = keys.raw(source, columns, values)
                 if key is None:
                     continue
-                if downwards:
+                if downwards and member is not NOBODYS:
                     foreign.setdefault(link.id, []).append(_out(keys.of(key, link.parent, link.parent_columns) or key))
                 if walkable and not (downwards and (member.contested or member.role == REFERRED)):
                     found[key] = None
@@ -139,6 +141,7 @@ def changes(graph: Graph, plan: Mapping[str, Any], holding: Holding, own: Mappin
     reasons = []
     if plan["schema"] != graph.digest(store):
         reasons.append("the store's tables changed since the plan was made; look for the data again")
+    reasons += [f"rows of {name} changed since the plan was made; look for the data again" for _, name in sorted(holding.changed)]
     for node, groups in () if holding.undisputed else holding.in_store(store).items():
         contested = [(values, member.count) for values, member in groups.items() if member.reasons and not member.came_later]
         if contested and (new := Contested.read(graph, plan, node, own).unplanned(contested)):

@@ -100,7 +100,7 @@ class Undisputed:
         return False
 
     def holding(self, found: Found) -> Holding:
-        out = Holding(undisputed=True, inbound=found.inbound)
+        out = Holding(undisputed=True, inbound=found.inbound, astray=found.astray, changed=found.changed)
         for node, reached in found.members.items():
             outside = self._outside(found, node) if node in found.referred else set()
             others = {values: reached[values].count for values in outside if carries_identity(self.graph, node, values)}

@@ -68,7 +68,7 @@ class Locator:
     # -- R8 -----------------------------------------------------------------------------------------------------------
 
     def reach(self, contested: Mapping[Row, Any], joint: bool = True) -> tuple[dict[Row, str], set[Row]]:
-        """Roles, and the rows to which something uncontested leads all the way. `joint`: through what belongs to several, too."""
+        """Roles, and the rows to which something uncontested leads all the way. `joint`: through what belongs to several too."""
         roles = dict.fromkeys(self.roots, ROOT)
         clean = set(self.roots)
         while True:
@@ -131,7 +131,9 @@ class Locator:
                 own = inside if role == REFERRED and link.nature != "joint" else inside - {*contested}
                 if any(child not in own for child in self.children(link, row)):
                     why.add(("b", link.contested if link.mapped else "ask"))
-        return why | self.identities_against(row, role, inside, fellow=row not in alone) | self.spelled_otherwise(row, role, roles)
+        return (
+            why | self.identities_against(row, role, inside, fellow=row not in alone) | self.spelled_otherwise(row, role, roles)
+        )
 
     def identities_against(self, row: Row, role: str, inside: set[Row], *, fellow: bool) -> set[tuple[str, str]]:
         carried = self.carried(row)
