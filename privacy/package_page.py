@@ -43,7 +43,7 @@ class HtmlPage:
 
     def section(self, written: Written, number: int) -> str:
         begins_store, self._store = written.part.store != self._store, written.part.store
-        order = _order(written.part.columns)
+        order = in_reading_order(written.part.columns)
         columns = [self._column(written.part.columns[place]) for place in order]
         cells = [[(column["label"], row[place]) for column, place in zip(columns, order, strict=True)] for row in written.shown]
         return self._render(
@@ -129,7 +129,7 @@ class HtmlPage:
             yield
 
 
-def _order(columns: Sequence[Column]) -> list[int]:
+def in_reading_order(columns: Sequence[Column]) -> list[int]:
     """The places of the columns as a person reads them: what is about the person first, what only systems need last."""
     return sorted(range(len(columns)), key=lambda place: not is_personal(columns[place].categories))
 

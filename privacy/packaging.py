@@ -145,6 +145,7 @@ def _parts(
                 label=collection_words.label(collection),
                 purpose=collection_words.purpose_text(dataset, collection, language=language),
                 columns=tuple(columns),
+                dated=_clock(collection) or "",
                 batches=_reader(graph, session, node, rows, columns, options),
                 withheld=rows.withheld,
                 others=others.get(node, 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -20,9 +20,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from privacy.actions import StoreUnavailable
-from requests_app import cases, corrections, delivery, tokens
+from requests_app import cases, corrections, handing_out, tokens
 from requests_app.api_auth import BySession, Caller, InScope, PerCustomer, SittingAuthentication, TokenAuthentication
 from requests_app.models import Right, RightsRequest, Source
+from requests_app.ranges import answer_with
 from requests_app.serializers import (
     AlreadyOpenSerializer,
     CorrectableFieldSerializer,
@@ -163,27 +164,28 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
     @extend_schema(
         responses={
             (200, "application/zip"): OpenApiTypes.BINARY,
+            (206, "application/zip"): OpenApiTypes.BINARY,
             403: OpenApiResponse(ProblemSerializer, "Identity level 2 is needed."),
             409: OpenApiResponse(ProblemSerializer, "There is no package, or not yet, or not any more."),
+            416: OpenApiResponse(description="The package ends before the range that was asked for."),
         }
     )
     @action(detail=True, methods=["get"])
-    def download(self, request: Request, reference: str) -> StreamingHttpResponse:
-        """The package as a ZIP file."""
-        mine = self.get_object()
+    def download(self, request: Request, reference: str) -> HttpResponseBase:
+        """The package as a ZIP file. `Range` and `If-Range` let a download that broke off go on."""
+        mine, now = self.get_object(), timezone.now()
         if cases.level_for(mine, level=self.caller.level) < DOWNLOAD_LEVEL:
             raise PermissionDenied(_("Downloading takes identity level 2: sign in with a second proof and get a new token."))
         try:
-            content, name, size = delivery.stream_package(
-                request=mine,
-                customer=self.caller.customer,
-                by_evidence=self.caller.level < DOWNLOAD_LEVEL,
-                now=timezone.now(),
-            )
+            download = handing_out.prepare_download(request=mine, customer=self.caller.customer, form="all", now=now)
         except cases.NotAllowed as error:
             raise Conflict(str(error)) from None
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-        return StreamingHttpResponse(content, content_type="application/zip", headers={**headers, "Content-Length": str(size)})
+        by_evidence = self.caller.level < DOWNLOAD_LEVEL
+
+        def record(start: int) -> None:
+            handing_out.record_download(download=download, start=start, by_evidence=by_evidence, now=now)
+
+        return answer_with(request._request, download, record=record)
 
 
 class CorrectableFieldsView(CustomerView):

@@ -30,12 +30,12 @@ from privacy.engine.identity import canonical, same
 from requests_app import notices, own_data, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
-from requests_app.steps import CUSTOMER
+from requests_app.steps import CUSTOMER, SYSTEM
 
 log = structlog.get_logger(__name__)
 
 State = Package.State
-REVOKED, ANNOUNCED = "package_revoked", "announced"  # the notices
+REVOKED, DELETED, ANNOUNCED = "package_revoked", "package_deleted", "announced"  # the notices
 EXPIRED_AT_ONCE = 500
 
 
@@ -144,6 +144,17 @@ def stream_package(
     The caller has checked the identity level; `by_evidence` says that it is staff who accepted the proof for this request. The
     download is counted when it begins, and recorded as `actor`'s.
     """
+    package = ready_package(request=request, customer=customer, now=now)
+    with transaction.atomic():
+        Package.objects.filter(pk=package.pk).update(downloads=F("downloads") + 1)
+        payload = {"sha256": package.sha256, "size": package.size} | ({"level": "staff"} if by_evidence else {})
+        audit.record(chain=request.reference, actor=actor, action="package.downloaded", payload=payload, now=now)
+    identity = pyrage.x25519.Identity.from_str(package.key)
+    return package_files.opened(package.file_name, identity), file_name(request), package.size
+
+
+def ready_package(*, request: RightsRequest, customer: Customer, now: datetime) -> Package:
+    """The case's package, where its owner may have it now; else NotAllowed with what to tell."""
     package = Package.objects.filter(request=request, request__customer=customer).first()
     if package is None:
         raise NotAllowed(_("There is no package to download here."))
@@ -158,20 +169,20 @@ def stream_package(
         )
     try:
         package_files.require_there(package.file_name)
-    except package_files.Spoilt:
-        log.error("package_file_gone", package=package.pk)
-        raise NotAllowed(_("The package cannot be read. Contact us, and we make a new one.")) from None
-    with transaction.atomic():
-        Package.objects.filter(pk=package.pk).update(downloads=F("downloads") + 1)
-        payload = {"sha256": package.sha256, "size": package.size} | ({"level": "staff"} if by_evidence else {})
-        audit.record(chain=request.reference, actor=actor, action="package.downloaded", payload=payload, now=now)
-    identity = pyrage.x25519.Identity.from_str(package.key)
-    return package_files.opened(package.file_name, identity), _file_name(request), package.size
+    except package_files.Spoilt as error:
+        raise unreadable(package, error) from None
+    return package
 
 
-def _file_name(request: RightsRequest) -> str:
+def unreadable(package: Package, error: package_files.Spoilt) -> NotAllowed:
+    """What the person is told of a file that is not what was written; somebody here reads the log."""
+    log.error("package_spoilt", package=package.pk, reason=str(error))
+    return NotAllowed(_("The package cannot be read. Contact us, and we make a new one."))
+
+
+def file_name(request: RightsRequest, ending: str = ".zip") -> str:
     with override(request.language):
-        return f"{_('my-data')}-{request.reference}.zip"
+        return f"{_('my-data')}-{request.reference}{ending}"
 
 
 # --- taking back ------------------------------------------------------------------------------------------------------
@@ -213,11 +224,24 @@ def revoke_packages(*, customer: Customer, reason: str, now: datetime) -> int:
     return len(packages)
 
 
-def _end(packages: list[Package], *, state: str, action: str, payload: dict[str, str], now: datetime) -> None:
+def delete_package(*, request: RightsRequest, customer: Customer, now: datetime) -> bool:
+    """Its person takes back one package; False where it is gone already. They are told, should it be somebody else."""
+    with transaction.atomic():
+        ready = Package.objects.filter(request=request, request__customer=customer, state=State.READY)
+        packages = list(ready.select_related("request__customer").select_for_update(of=("self",)))
+        _end(packages, state=State.REVOKED, action="package.revoked", payload={"reason": "wish"}, now=now, actor=CUSTOMER)
+        for package in packages:
+            notices.tell(request=package.request, event=DELETED, now=now)
+    return bool(packages)
+
+
+def _end(
+    packages: list[Package], *, state: str, action: str, payload: dict[str, str], now: datetime, actor: str = SYSTEM
+) -> None:
     """First the keys, which makes the files worthless wherever copies of them lie; after the commit the files."""
     if not packages:
         return
     Package.objects.filter(pk__in=[package.pk for package in packages]).update(state=state, key=None, deleted_at=now)
     entries = [audit.Entry(package.request.reference, action, payload) for package in packages]
-    audit.record_many(entries, actor="system", now=now)
+    audit.record_many(entries, actor=actor, now=now)
     transaction.on_commit(partial(package_files.remove, [package.file_name for package in packages]))

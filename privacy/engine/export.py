@@ -4,6 +4,7 @@
     information.json                    what Art. 15(1) and (2) ask to be told
     data/<store>/<collection>.json      all rows, an array of objects
     data/<store>/<collection>.csv       the same for a spreadsheet
+    contents.json                       for programs: the files with their columns in words, rows, and how many a month
 
 Each collection is read once. JSON goes straight into the ZIP; the CSV, which has to wait until the JSON member ends, and the
 page, whose first lines count what comes later, wait in a `Spool`. Reading a second time instead would cost the store the same
@@ -25,11 +26,14 @@ from typing import Any, BinaryIO, Protocol
 
 from stream_zip import ZIP_64, stream_zip
 
+from privacy.datamap.categories import within
 from privacy.engine.encode import RowEncoder
+from privacy.engine.history import History
 from privacy.engine.spool import Spool
 from privacy.stores.values import weight
 
 SHOWN_ROWS = 1000
+BIRTH = "user.demographic.date_of_birth"  # when somebody was born tells nothing of what happened
 _BATCH_BYTES = 2 * 1024 * 1024  # of text that is encoded at a time, where one row alone is not larger
 _MODE = 0o100600
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # Windows cannot make files of these names
@@ -63,6 +67,7 @@ class Part:
     store_name: str = ""
     label: Label = field(default_factory=dict)
     purpose: str = ""
+    dated: str = ""  # the column that says when a row came about, where the map knows it
     withheld: int = 0
     others: int = 0
     kept: tuple[Mapping[str, Any], ...] = ()
@@ -77,6 +82,8 @@ class Written:
     shown: Sequence[Sequence[str]]
     json_file: str
     csv_file: str
+    history: Sequence[tuple[str, int]] = ()  # rows per month or year
+    dated: str = ""  # the column that was counted
 
 
 class Page(Protocol):
@@ -153,22 +160,25 @@ class _Package:
                 yield written.csv_file, csv.read()
         yield "information.json", iter([_document(self.information)])
         yield "index.html", self._index()
+        yield "contents.json", iter([_document([_contents_of(written) for written in self.written])])
 
     def _json(self, written: Written, csv: Spool) -> Iterator[bytes]:
         encoder = RowEncoder([column.name for column in written.part.columns])
         csv.write(encoder.heading())
         rows, before = 0, b"[\n"
         shown: list[list[str]] = []
+        history = _history(written.part)
         for batch, objects, lines in encoded(written.part.batches(), encoder):
             self.heartbeat()
             shown += [[self.page.cell(value) for value in row] for row in batch[: SHOWN_ROWS - len(shown)]]
             rows += len(batch)
+            history.count(batch)
             csv.write(lines)
             yield before
             yield objects
             before = b",\n"
         yield b"\n]\n" if rows else b"[]\n"
-        self._finish(written, rows, shown)
+        self._finish(replace(written, history=history.periods(), dated=history.column), rows, shown)
 
     def _finish(self, written: Written, rows: int, shown: list[list[str]]) -> None:
         number = len(self.written) + 1
@@ -210,6 +220,38 @@ def _small(batch: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
         yield from _small(batch[len(batch) // 2 :])
     elif batch:
         yield batch
+
+
+def _history(part: Part) -> History:
+    births = [column.name for column in part.columns if any(within(category, BIRTH) for category in column.categories)]
+    return History([column.name for column in part.columns], preferred=part.dated, never=births)
+
+
+def _contents_of(written: Written) -> dict[str, Any]:
+    part = written.part
+    return {
+        "store": part.store,
+        "store_name": part.store_name,
+        "collection": part.collection,
+        "label": dict(part.label),
+        "purpose": part.purpose,
+        "rows": written.rows,
+        "withheld": part.withheld,
+        "others": part.others,
+        "json": written.json_file,
+        "csv": written.csv_file,
+        "dated": written.dated,
+        "history": [list(period) for period in written.history],
+        "columns": [
+            {
+                "name": column.name,
+                "label": dict(column.label),
+                "explanation": dict(column.explanation),
+                "categories": list(column.categories),
+            }
+            for column in part.columns
+        ],
+    }
 
 
 def _document(value: Any) -> bytes:

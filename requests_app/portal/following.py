@@ -1,4 +1,4 @@
-"""Following a request: the list, one request, its progress, the package, withdrawing. Another person's reference is not found."""
+"""Following a request: the list, one request, its progress, withdrawing. Another person's reference is not found."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import email_of
-from accounts.signin import ask_for_second_proof, customer_required
-from requests_app import cases, delivery
+from accounts.signin import customer_required
+from requests_app import cases
 from requests_app.answers import human_answers
 from requests_app.errors import NotAllowed
 from requests_app.lifecycle import TRANSITIONS
@@ -31,7 +30,6 @@ from requests_app.runs import GO_BEFORE_ERASURE
 from requests_app.timeline import timeline
 
 PAGE_SIZE = 20
-DOWNLOAD_LEVEL = 2
 # While one of these holds, something may change without the person: the page asks again by itself.
 MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RUNNING)
 
@@ -112,31 +110,6 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
         messages.success(request, _("The erasure no longer waits for your other requests."))
         return redirect("portal:request", reference)
     return render(request, "portal/requests/waive.html", about)
-
-
-@customer_required()
-@require_GET
-def download(request: HttpRequest, reference: str) -> HttpResponseBase:
-    """The package, decrypted as it goes out; nothing of it stays here or in a cache."""
-    case, sitting = my_request(request, reference), signed_in(request)
-    if level_in(request, case) < DOWNLOAD_LEVEL:
-        return ask_for_second_proof(request)
-    try:
-        content, name, size = delivery.stream_package(
-            request=case,
-            customer=sitting.customer,
-            by_evidence=sitting.level < DOWNLOAD_LEVEL,
-            now=timezone.now(),
-        )
-    except NotAllowed as error:
-        messages.warning(request, str(error))
-        return redirect("portal:request", reference)
-    response = StreamingHttpResponse(content, content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    if size is not None:
-        response.headers["Content-Length"] = str(size)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:

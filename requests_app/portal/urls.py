@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, writing
+from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, receiving, writing
 
 app_name = "portal"
 urlpatterns = [
@@ -33,5 +33,9 @@ urlpatterns = [
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<str:reference>/waive/", following.waive, name="waive"),
     path("requests/<str:reference>/messages/", writing.write, name="messages"),
-    path("requests/<str:reference>/package/", following.download, name="download"),
+    path("requests/<str:reference>/package/", receiving.download, name="download"),
+    path("requests/<str:reference>/package/as/<slug:form>/", receiving.download, name="download_as"),
+    path("requests/<str:reference>/package/delete/", receiving.delete, name="package_delete"),
+    path("requests/<str:reference>/package/read/", receiving.contents, name="package"),
+    path("requests/<str:reference>/package/read/<int:number>/", receiving.table, name="package_table"),
 ]

@@ -57,6 +57,10 @@ PAGES: dict[str, Page] = {
     "messages": Page(Who.OWNER),
     "waive": Page(Who.OWNER_PROVED),
     "download": Page(Who.OWNER_PROVED),
+    "download_as": Page(Who.OWNER_PROVED, fills={"<slug:form>": "csv"}),
+    "package": Page(Who.OWNER_PROVED),
+    "package_table": Page(Who.OWNER_PROVED, fills={"<int:number>": "1"}),
+    "package_delete": Page(Who.OWNER_PROVED),
 }
 FILLS = {
     "<slug:right>": "access",

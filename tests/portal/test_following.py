@@ -7,8 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from privacy import actions
-from requests_app import cases, delivery
-from requests_app.errors import NotAllowed
+from requests_app import cases
 from requests_app.lifecycle import transition
 from requests_app.models import OutboxItem, Package, RightsRequest, State
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
@@ -179,60 +178,6 @@ def test_an_erasure_tells_what_it_waits_for_and_may_go_ahead(annas_proved, anna)
 
 
 # --- the package ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def a_package(monkeypatch):
-    """What the delivery hands out; what builds and seals it has tests of its own."""
-    calls = []
-
-    def stream(*, request, customer, now, by_evidence):
-        assert not by_evidence
-        calls.append((request, customer))
-        return iter([b"PK", b"..."]), f"my-data-{request.reference}.zip", 5
-
-    monkeypatch.setattr(delivery, "stream_package", stream)
-    return calls
-
-
-def test_the_package_goes_to_its_owner_as_an_attachment_that_nothing_keeps(annas_proved, anna, a_package):
-    case = make_request(anna, "access")
-    give_package(case)
-    assert f"/requests/{case.reference}/package/" in page_of(annas_proved, case)
-    response = annas_proved.get(f"/requests/{case.reference}/package/")
-    assert b"".join(response.streaming_content) == b"PK..."
-    assert response["Content-Type"] == "application/zip"
-    assert response["Content-Disposition"] == f'attachment; filename="my-data-{case.reference}.zip"'
-    assert response["Content-Length"] == "5"
-    assert "no-store" in response["Cache-Control"]
-    assert a_package == [(case, anna)]
-
-
-def test_one_proof_is_not_enough_for_the_package(annas, anna, a_package):
-    case = make_request(anna, "access")
-    give_package(case)
-    assert f"/requests/{case.reference}/package/" not in page_of(annas, case)
-    assert annas.get(f"/requests/{case.reference}/package/")["Location"].startswith("/identity/")
-    assert not a_package
-
-
-def test_a_head_request_is_no_download(annas_proved, anna, a_package):
-    case = make_request(anna, "access")
-    assert annas_proved.head(f"/requests/{case.reference}/package/").status_code == 405
-    assert not a_package
-
-
-def test_a_package_that_is_gone_is_told_on_the_page_of_the_request(annas_proved, anna, monkeypatch):
-    case = make_request(anna, "access")
-    give_package(case, state="expired", deleted_at=timezone.now())
-
-    def gone(**_request):
-        raise NotAllowed("The package is deleted.")
-
-    monkeypatch.setattr(delivery, "stream_package", gone)
-    response = annas_proved.get(f"/requests/{case.reference}/package/")
-    assert response["Location"] == f"/requests/{case.reference}/"
-    assert "The package is deleted." in page_of(annas_proved, case)
 
 
 @pytest.mark.parametrize("state", Package.State.values)

@@ -227,6 +227,7 @@ def test_the_zip_holds_the_files_of_the_design_in_a_fixed_order() -> None:
             "data/billing/invoice.csv",
             "information.json",
             "index.html",
+            "contents.json",
         ]
         assert json.loads(found.read("data/crm/customer.json")) == [{"id": 1, "name": "Anna"}]
         assert found.read("data/crm/customer.csv") == '\ufeff"id","name"\r\n1,"Anna"\r\n'.encode()

@@ -223,7 +223,7 @@ def test_the_page_speaks_the_persons_language() -> None:
 
 def test_portability_is_the_files_and_a_short_page() -> None:
     files = make(part([(1, "Anna")]), right="portability")
-    assert set(files) == {"data/crm/customer.json", "data/crm/customer.csv", "information.json", "index.html"}
+    assert set(files) == {"data/crm/customer.json", "data/crm/customer.csv", "information.json", "index.html", "contents.json"}
     text = Reader(files["index.html"].decode()).text
     assert "Your data to take along" in text
     assert "What you can ask of us" not in text

@@ -1,6 +1,7 @@
 """The customer's own requests by API: submit, list, one, withdraw, download."""
 
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -14,11 +15,12 @@ from django.utils import timezone
 
 from privacy import actions
 from privacy.actions import StoreUnavailable
-from requests_app import cases, delivery, tokens
+from requests_app import cases, tokens
 from requests_app.api_auth import PerCustomer
 from requests_app.lifecycle import transition
 from requests_app.models import ApiToken, RightsRequest, Source, State
 from tests.factories import make_customer, make_request, make_store, sign_in_customer
+from tests.requests_app.packages import give_package, part
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/requests/"
@@ -84,14 +86,19 @@ def test_withdrawing_works_once(alice):
     assert "Withdrawn" in again.json()["detail"]
 
 
-def test_downloading(alice, monkeypatch):
+def test_downloading_and_going_on_where_it_broke_off(alice, settings, tmp_path):
+    settings.INSYN_PACKAGE_DIR = tmp_path
     request = make_request(alice)
-    monkeypatch.setattr(delivery, "stream_package", lambda **asked: (iter([b"PK", b"..."]), "my-data.zip", 5))
-    answer = caller(alice).get(f"{URL}{request.reference}/download/")
-    assert (answer.status_code, b"".join(answer.streaming_content)) == (200, b"PK...")
+    give_package(request, part([(1, "Alice")], "id", "name"))
+    url = f"{URL}{request.reference}/download/"
+    answer = caller(alice).get(url)
+    whole = b"".join(answer.streaming_content)
+    assert (answer.status_code, whole[:2], int(answer["Content-Length"])) == (200, b"PK", len(whole))
     assert answer["Content-Type"] == "application/zip"
-    assert answer["Content-Disposition"] == 'attachment; filename="my-data.zip"'
+    assert re.fullmatch(rf'attachment; filename="[a-z-]+-{request.reference}.zip"', answer["Content-Disposition"])
     assert answer["Cache-Control"] == "private, no-store"
+    rest = caller(alice).get(url, headers={"Range": "bytes=10-", "If-Range": answer["ETag"]})
+    assert (rest.status_code, b"".join(rest.streaming_content)) == (206, whole[10:])
 
 
 def test_there_is_nothing_to_download_yet(alice):
