@@ -36,7 +36,7 @@ WITHOUT_SERVERS = {
     "findstatic",
     "makemessages",
 }
-WITHOUT_SERVERS |= {"spectacular", "startapp", "startproject"}
+WITHOUT_SERVERS |= {"receipt", "spectacular", "startapp", "startproject"}
 WITHOUT_MIGRATING = {
     "dbshell",
     "makemigrations",

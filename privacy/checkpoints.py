@@ -18,19 +18,18 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 
-from privacy import audit
+from privacy import audit, signing
 from privacy.audit import Head, Problem
 from privacy.models import AuditEvent
 
@@ -107,7 +106,7 @@ def _last_told() -> int:
 
 def read() -> Recorded:
     """Read and check all checkpoint files, one after the other."""
-    recorded, trusted = Recorded(), _trusted_keys()
+    recorded, trusted = Recorded(), signing.trusted_keys()
     for number, path in _files():
         for missing in range(recorded.number + 1, number):
             recorded.wrong(missing, "is missing")
@@ -193,8 +192,8 @@ def checkpoint(*, now: datetime, actor: str = "system", restart: bool = False) -
 
 
 def _write(content: dict[str, Any]) -> Path:
-    key = _private_key()
-    content["public_key"] = public_text(key.public_key())
+    key = signing.private_key()
+    content["public_key"] = signing.public_text(key.public_key())
     content["signature"] = base64.b64encode(key.sign(audit.canonical(content))).decode()
     folder = Path(settings.INSYN_CHECKPOINT_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -216,7 +215,7 @@ def _write(content: dict[str, Any]) -> Path:
     return path
 
 
-# --- Merkle tree and keys ---------------------------------------------------------------------------------------------
+# --- Merkle tree ------------------------------------------------------------------------------------------------------
 
 
 def merkle_root(heads: Mapping[str, tuple[int, str]]) -> str:
@@ -233,27 +232,3 @@ def _root(nodes: list[bytes]) -> bytes:
         pairs = [hashlib.sha256(b"\x01" + nodes[i] + nodes[i + 1]).digest() for i in range(0, len(nodes) - 1, 2)]
         nodes = pairs + nodes[len(nodes) & ~1 :]
     return nodes[0]
-
-
-def _private_key() -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(_key_bytes("INSYN_CHECKPOINT_KEY", settings.INSYN_CHECKPOINT_KEY))
-
-
-def _trusted_keys() -> dict[str, Ed25519PublicKey]:
-    earlier: Iterable[str] = settings.INSYN_CHECKPOINT_PUBLIC_KEYS
-    keys = [Ed25519PublicKey.from_public_bytes(_key_bytes("INSYN_CHECKPOINT_PUBLIC_KEYS", text)) for text in earlier]
-    return {public_text(key): key for key in (_private_key().public_key(), *keys)}
-
-
-def public_text(key: Ed25519PublicKey) -> str:
-    return base64.b64encode(key.public_bytes_raw()).decode()
-
-
-def _key_bytes(name: str, text: str) -> bytes:
-    try:
-        raw = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
-    except ValueError:
-        raw = b""
-    if len(raw) != 32:
-        raise ImproperlyConfigured(f"{name} must be 32 bytes in base64 (make a key with: openssl rand -base64 32).")
-    return raw

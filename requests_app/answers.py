@@ -48,13 +48,13 @@ def human_answers(request: RightsRequest, standing: Standing | None = None) -> l
     """One answer per store in the active language, by name; a store that was not asked has none."""
     standing = standing or standing_of([request.pk])
     return [
-        StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, _labels(standing.maps.get(run.store_id)))))
+        StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, labels_of(standing.maps.get(run.store_id)))))
         for run in standing.runs[request.pk]
         if run.state != RunState.CANCELLED
     ]
 
 
-def _labels(dataset: Dataset | None) -> Labels:
+def labels_of(dataset: Dataset | None) -> Labels:
     """{collection: its name in the active language}, as far as the current data map gives one."""
     language = (get_language() or "sv")[:2]
     collections = dataset.collections.items() if dataset else ()

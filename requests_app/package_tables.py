@@ -126,7 +126,8 @@ class Tables:
         return self._look(table, start, limit, tuple(words.casefold().split()), clock)
 
     def _look(self, table: Table, start: int, limit: int, words: Sequence[str], clock: Callable[[], float]) -> Slice:
-        end, found, passed = clock() + SECONDS, [], 0
+        end, passed = clock() + SECONDS, 0
+        found: list[tuple[int, tuple[str, ...] | None]] = []
         with self._archive.open(table.json_file) as member:
             for line in _lines(member):
                 if passed % LOOKED_AT_A_TIME == 0 and clock() > end:

@@ -56,6 +56,7 @@ WORDS: dict[str, Any] = {
     "upload.received": gettext_lazy("A file was sent with the case"),
     "upload.opened": gettext_lazy("Opened a file"),
     "upload.deleted": gettext_lazy("A file was deleted"),
+    "receipt.issued": gettext_lazy("The receipt of the erasure was downloaded"),
     "message.sent": gettext_lazy("Wrote to the person"),
     "message.received": gettext_lazy("The person wrote"),
     "message.noted": gettext_lazy("Left a message of the person without an answer"),

@@ -26,6 +26,7 @@ from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
 from requests_app.portal.writing import messages_of
+from requests_app.receipts import has_receipt
 from requests_app.runs import GO_BEFORE_ERASURE
 from requests_app.timeline import timeline
 
@@ -125,6 +126,7 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
         "must_identify": case.state == State.IDENTIFYING,
         "package": package_of(case),
+        "has_receipt": has_receipt(case),
         "waits_for_others": _goes_after(case),
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, receiving, writing
+from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, receipts, receiving, writing
 
 app_name = "portal"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("privacy/<slug:version>/", pages.notice, name="notice_version"),
     path("privacy/<slug:version>/changes/", pages.notice_changes, name="notice_changes"),
     path("cookies/", pages.cookies, name="cookies"),
+    path("receipt/", receipts.check, name="receipt_check"),
     path("contact/", pages.contact, name="contact"),
     path("brand/<slug:digest>/<str:name>", brand.brand_file, name="brand"),
     path("sprak/", language.switch_language, name="language"),
@@ -32,6 +33,7 @@ urlpatterns = [
     path("requests/<str:reference>/progress/", following.progress, name="progress"),
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<str:reference>/waive/", following.waive, name="waive"),
+    path("requests/<str:reference>/receipt/", receipts.receipt, name="receipt"),
     path("requests/<str:reference>/messages/", writing.write, name="messages"),
     path("requests/<str:reference>/package/", receiving.download, name="download"),
     path("requests/<str:reference>/package/as/<slug:form>/", receiving.download, name="download_as"),
