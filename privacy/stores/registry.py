@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from privacy.stores.base import Store, StoreError
+from privacy.stores.patience import connect_seconds
 
 # scheme → (module, dialect class)
 KINDS = {
@@ -72,7 +73,7 @@ def open_store(key: str, url: str, *, policy: Policy, schema: str | None = None,
 
     options: dict[str, Any] = {}
     if scheme != "sqlite":
-        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        options["connect_args"] = {"connect_timeout": connect_seconds(CONNECT_SECONDS)}
     return SqlStore(
         key,
         parsed.set(drivername=module.DRIVER),

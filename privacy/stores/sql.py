@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from privacy.stores.base import Schema, StoreError, StoreRefused, StoreUnavailable
 from privacy.stores.dialect import Dialect
+from privacy.stores.patience import bounded, time_left
 from privacy.stores.session import SqlSession
 
 CONNECT_SECONDS = 5
@@ -33,7 +34,8 @@ class SqlStore:
 
     def schema(self) -> Schema:
         if self._schema is None:
-            with self.translated(), self.engine.connect() as connection:
+            time_left(self.key)
+            with self.translated(), self.engine.connect() as connection, bounded(self.key, connection):
                 self._schema = self.dialect.reflect(connection, self.schema_name)
         return self._schema
 
@@ -43,7 +45,8 @@ class SqlStore:
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         self.schema()
-        with self.translated(), self.engine.connect() as connection:
+        time_left(self.key)
+        with self.translated(), self.engine.connect() as connection, bounded(self.key, connection):
             yield connection
 
     @contextmanager
