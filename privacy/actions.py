@@ -9,8 +9,10 @@ from privacy.engine.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, preview_fields
 from privacy.maps import erased_before, opened_once
+from privacy.outlook import general_outlook, outlook
 from privacy.packaging import write_package
 from privacy.scanning import scan
+from privacy.stores.patience import patience
 from privacy.terms import Contact, Finding, Identity, Person, RunItem, RunOutcome, Scanned, StoreUnavailable, UnknownStore
 
 __all__ = [
@@ -32,8 +34,11 @@ __all__ = [
     "execute",
     "explained_groups",
     "find",
+    "general_outlook",
     "look",
     "opened_once",
+    "outlook",
+    "patience",
     "preview_fields",
     "scan",
     "write_package",

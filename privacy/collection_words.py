@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
 from privacy import vocabulary
+from privacy.datamap.categories import policy_category
 from privacy.datamap.model import Collection, Dataset, Field, Keep, Purpose, Retention
 from privacy.datamap.periods import Period
 from privacy.engine.export import Column
@@ -37,6 +38,13 @@ def _column(field: Field) -> Column:
 
 def _told_apart(column: Column) -> dict[str, str]:
     return {language: f"{text} ({column.name})" for language, text in column.label.items()}
+
+
+def categories(collection: Collection) -> list[str]:
+    """The policy's categories of what stands in it, in the order of the policy."""
+    found = {policy_category(field.categories) for field in collection.fields.values() if field.personal}
+    known = list(vocabulary.POLICY_CATEGORIES)
+    return sorted(found, key=lambda key: known.index(key) if key in known else len(known))
 
 
 def label(collection: Collection) -> dict[str, str]:
@@ -83,7 +91,7 @@ def period_words(period: Period) -> str:
 
 
 def _counted(dataset: Dataset, collection: Collection, rule: Retention | Keep, language: str) -> str:
-    start = _field_label(dataset, collection, rule.start, language)
+    start = field_label(dataset, collection, rule.start, language)
     if rule.period == Period():
         return _("until “%(start)s”") % {"start": start}
     texts = {
@@ -94,7 +102,7 @@ def _counted(dataset: Dataset, collection: Collection, rule: Retention | Keep, l
     return texts[rule.align] % {"period": period_words(rule.period), "start": start}
 
 
-def _field_label(dataset: Dataset, collection: Collection, path: str, language: str) -> str:
+def field_label(dataset: Dataset, collection: Collection, path: str, language: str) -> str:
     """The label of `field` or `collection.field`; a map may name a field by both."""
     if path not in collection.fields:
         name, _dot, path = path.rpartition(".")

@@ -36,6 +36,8 @@ def resolve_corrections(customer: Customer, wanted: Iterable[Mapping[str, str]])
         fact = known.get(correction["field"])
         if fact is None:
             raise NotAllowed(_("%(field)s is not a field that can be corrected here; describe it in `reason`.") % correction)
+        if fact["kind"] == "email" and correction["new"].strip() and not _is_proved(customer, correction["new"]):
+            raise NotAllowed(_("A new e-mail address is entered on the website, where a code to its mailbox confirms it."))
         resolved.append(
             {
                 "field": fact["field"],
@@ -45,8 +47,17 @@ def resolve_corrections(customer: Customer, wanted: Iterable[Mapping[str, str]])
                 "old": fact["value"],
                 "new": _checked(fact["kind"], correction["new"].strip()),
             }
+            | ({"confirmed": True} if fact["kind"] == "email" else {})
         )
     return resolved
+
+
+def _is_proved(customer: Customer, email: str) -> bool:
+    try:
+        plain = canonical("email", email)
+    except InvalidIdentity:
+        return True  # it is refused for what it is
+    return any(identity.value == plain for identity in person_of(customer).identities if identity.kind == "email")
 
 
 def _checked(kind: str, value: str) -> str:

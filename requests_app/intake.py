@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -266,6 +266,11 @@ def _accept_entered_identities(request: RightsRequest, acting_user: Staff, prove
     accepted.update(verified_at=now, verified_by=acting_user)
 
 
+def _unconfirmed(correction: Mapping[str, Any]) -> bool:
+    """Whether this is a new e-mail address that nobody has shown to read. Staff who enter a letter's answer for it themselves."""
+    return correction.get("kind") == "email" and bool(correction.get("new")) and not correction.get("confirmed")
+
+
 def _require_sensible(
     right: str,
     ground: str,
@@ -286,6 +291,8 @@ def _require_sensible(
         raise NotAllowed(_("Choose on which of the four grounds of Art. 18(1) the use is to be restricted."))
     if right == Right.RECTIFICATION and not (details or {}).get("corrections") and not reason.strip() and entered_by is None:
         raise NotAllowed(_("Say what is to be corrected, and to what."))
+    if entered_by is None and any(_unconfirmed(item) for item in (details or {}).get("corrections", ())):
+        raise NotAllowed(_("The new e-mail address is not confirmed yet: a code to its mailbox does that."))
     if received_at > now:
         raise NotAllowed(_("A request cannot have been received in the future."))
     if entered_by is not None:

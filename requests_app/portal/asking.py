@@ -19,7 +19,7 @@ from accounts.signin import SignedIn, customer_required
 from requests_app import cases, policy
 from requests_app.errors import AlreadyOpen, NotAllowed
 from requests_app.models import OPEN_STATES, Right, RightsRequest, Source
-from requests_app.portal import drafts, flow, grounds, holdings
+from requests_app.portal import drafts, erasing, flow, grounds, holdings, new_mailbox
 from requests_app.portal.drafts import Draft
 from requests_app.portal.flow import Context
 from requests_app.portal.form_base import posted
@@ -47,9 +47,13 @@ def step(request: HttpRequest, right: str, step: str) -> HttpResponse:
         if step not in {known.name for known in flow.STEPS[right]}:
             raise Http404
         return _go_on(right, context)  # an old tab: the answers no longer lead here
+    if step == flow.NEW_MAILBOX:
+        return new_mailbox.page(request, right, draft, context, _customer(request), _back_from(right, step, context))
     form = question.form(posted(request), initial=draft.answers.get(step, {}), **question.arguments(context))
     if request.method == "POST" and form.is_valid():
         draft.answers[step] = form.draft_answers()
+        if step == "values":
+            new_mailbox.send_first(request, draft, context, _customer(request))
         drafts.save(request, right, draft)
         return _go_on(right, context)
     return render(
@@ -84,6 +88,8 @@ def check(request: HttpRequest, right: str) -> HttpResponse:
         messages.warning(request, _("Your answers were changed in another tab. Check them again before you send."))
         return redirect("portal:ask_check", right)
     draft.identity_offered = True
+    if right == Right.ERASURE:
+        erasing.look_up(draft, _customer(request), level=context.level, now=timezone.now())
     drafts.save(request, right, draft)  # a right without questions has its token from here
     return _check_page(request, right, draft, context)
 
@@ -102,6 +108,7 @@ def _check_page(request: HttpRequest, right: str, draft: Draft, context: Context
             "waits_for_identity": right in NEEDS_LEVEL_2 and context.level < 2,
             "services_stop": right == Right.RESTRICTION and grounds.services_stop(sending["ground"]),
             "notice_version": policy.current_version(),
+            "outlook": erasing.shown(draft, level=context.level) if right == Right.ERASURE else None,
             "problem": problem,
         },
         status=409 if problem else 200,
@@ -138,7 +145,8 @@ def _draft(request: HttpRequest, right: str) -> tuple[Draft, Context]:
         holdings.look_up(draft, signed_in.customer, now=timezone.now())
         if draft.holdings is not before:
             drafts.save(request, right, draft)
-    return draft, Context(draft=draft, level=signed_in.level)
+        return draft, Context(draft, signed_in.level, new_mailbox.proved_mailboxes(signed_in.customer))
+    return draft, Context(draft, signed_in.level)
 
 
 def _customer(request: HttpRequest) -> Any:

@@ -27,6 +27,8 @@ def why_refused(error: codes.CodeRefused) -> str:
 
 def sending_failed(form: forms.Form, error: codes.TooManyCodes | DeliveryFailed) -> None:
     """Put what to do on the form; what an operator needs to know goes to the log (the error's text names no person)."""
+    if not hasattr(form, "cleaned_data"):  # nothing was filled in: only a code was asked for
+        form.cleaned_data = {}
     if isinstance(error, DeliveryFailed):
         log.error("code not delivered", reason=str(error))
         form.add_error(None, _("We could not send the code just now. Wait a minute and try again, or contact us."))

@@ -24,6 +24,8 @@ class Draft:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     answers: dict[str, Any] = field(default_factory=dict)  # by step
     holdings: dict[str, Any] | None = None  # what the stores answered for the rectification form
+    outlook: dict[str, Any] | None = None  # what an erasure would do, as the stores answered; counts and no values
+    mailbox: dict[str, Any] = field(default_factory=dict)  # new e-mail addresses: "to" and "code" of the one asked, "proved"
     identity_offered: bool = False  # the person was shown how to prove more, and came to the last page without it
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from privacy.engine.identity import canonical
 from requests_app.models import Right
 from requests_app.portal import ask_forms, correction_forms, grounds
 from requests_app.portal.ask_forms import StepForm
@@ -18,6 +19,7 @@ class Context:
 
     draft: Draft
     level: int
+    mailboxes: frozenset[str] = frozenset()  # that the person proved before
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ def chosen_holdings(draft: Draft) -> list[dict[str, Any]]:
     return [holding for holding in (draft.holdings or {}).get("fields", ()) if holding["field"] in wrong]
 
 
+def new_mailboxes(draft: Draft) -> list[str]:
+    """The new e-mail addresses in the answers, in their canonical form, each once."""
+    new = draft.answers.get("values", {})
+    chosen = [holding["field"] for holding in chosen_holdings(draft) if holding["kind"] == "email"]
+    return list(dict.fromkeys(canonical("email", new[name]) for name in chosen if name in new))
+
+
+def waiting_mailboxes(context: Context) -> list[str]:
+    """Those whose code has not come back yet."""
+    known = {*context.mailboxes, *context.draft.mailbox.get("proved", ())}
+    return [mailbox for mailbox in new_mailboxes(context.draft) if mailbox not in known]
+
+
 def _something_else(context: Context) -> bool:
     return correction_forms.SOMETHING_ELSE in (answer(context.draft, "fields", "fields_wrong") or ())
 
@@ -50,6 +65,7 @@ def _holdings(context: Context) -> dict[str, Any]:
     return {"holdings": (context.draft.holdings or {}).get("fields", []), "level": context.level}
 
 
+NEW_MAILBOX = "mailbox"
 _SCOPE_STEPS = (
     Step("categories", ask_forms.CategoriesForm, lambda c: answer(c.draft, "scope", "scope") == "categories"),
     Step("period", ask_forms.PeriodForm, lambda c: answer(c.draft, "scope", "scope") == "period"),
@@ -71,6 +87,12 @@ STEPS: dict[str, tuple[Step, ...]] = {
                 "known": c.draft.answers.get("values", {}),
             },
             complete=lambda c: all(holding["field"] in c.draft.answers["values"] for holding in chosen_holdings(c.draft)),
+        ),
+        Step(
+            NEW_MAILBOX,
+            StepForm,  # drawn by new_mailbox.py
+            asked=lambda c: bool(waiting_mailboxes(c)),
+            complete=lambda c: False,
         ),
         Step(
             "reason",
@@ -126,10 +148,11 @@ def submission(right: str, draft: Draft, context: Context) -> dict[str, Any]:
     if "period" in answers:
         details |= {key: value for key, value in answers["period"].items() if value}
     if right == Right.RECTIFICATION:
-        new = answers.get("values", {})
+        new, waiting = answers.get("values", {}), waiting_mailboxes(context)
         details["corrections"] = [
             {key: holding[key] for key in ("field", "fields", "label", "kind") if key in holding}
             | {"old": holding["value"], "new": new[holding["field"]]}
+            | ({"confirmed": canonical("email", new[holding["field"]]) not in waiting} if holding["kind"] == "email" else {})
             for holding in chosen_holdings(draft)
             if holding["field"] in new
         ]

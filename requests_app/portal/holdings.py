@@ -12,6 +12,7 @@ from requests_app.models import Right
 from requests_app.portal.drafts import Draft
 
 FRESH_FOR = timedelta(minutes=30)
+SECONDS, PER_STORE = 8, 3  # how long a page waits for the stores
 
 
 def look_up(draft: Draft, customer: Customer, *, now: datetime) -> None:
@@ -27,9 +28,10 @@ def look_up(draft: Draft, customer: Customer, *, now: datetime) -> None:
 def _ask_stores(customer: Customer) -> dict[str, Any]:
     person = person_of(customer)
     try:
-        findings = actions.find([person], right=Right.RECTIFICATION).get(person.ref, {})
-        plans = {key: finding.plan for key, finding in findings.items() if finding.status == "found" and finding.plan}
-        incomplete = any(finding.status in ("unreachable", "unknown") for finding in findings.values())
-        return {"fields": actions.preview_fields(person, plans=plans), "incomplete": incomplete}
+        with actions.patience(seconds=SECONDS, per_store=PER_STORE):
+            findings = actions.find([person], right=Right.RECTIFICATION).get(person.ref, {})
+            plans = {key: finding.plan for key, finding in findings.items() if finding.status == "found" and finding.plan}
+            incomplete = any(finding.status in ("unreachable", "unknown") for finding in findings.values())
+            return {"fields": actions.preview_fields(person, plans=plans), "incomplete": incomplete}
     except actions.StoreUnavailable:
         return {"fields": [], "incomplete": True}

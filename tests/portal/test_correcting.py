@@ -2,11 +2,18 @@
 
 import pytest
 
+from requests_app.errors import NotAllowed
 from requests_app.models import RightsRequest
+from tests.factories import make_request
+from tests.mailbox import Mailbox, last_code
 from tests.portal.walk import post_until_check, problems, send
 
 pytestmark = pytest.mark.django_db
 ALL = ["crm.customer.email", "crm.customer.phone", "crm.customer.street", "crm.customer.postcode"]
+
+
+def confirm(client, email):
+    return client.post("/ask/rectification/mailbox/", {"code": last_code(email)})
 
 
 def choose(client, *fields):
@@ -33,7 +40,9 @@ def test_old_and_new_are_sent_with_the_label_and_the_kind(annas_proved):
         "values": {"new_0": " Anna@Example.com ", "new_1": "0707654321", "new_2": "Lillgatan   2", "new_3": "21133"},
         "reason": {"reason": ""},
     }
-    assert post_until_check(annas_proved, "rectification", answers) == "/ask/rectification/check/"
+    assert post_until_check(annas_proved, "rectification", answers) == "/ask/rectification/mailbox/"
+    confirm(annas_proved, "anna@example.com")
+    post_until_check(annas_proved, "rectification", answers)
     page = annas_proved.get("/ask/rectification/check/").content.decode()
     assert "Storgatan 1" in page
     assert "Lillgatan 2" in page
@@ -164,3 +173,87 @@ def test_who_is_found_nowhere_does_not_read_that_something_is_held(annas, stores
     assert "This is what we have about you" not in page
     assert "nothing to choose from" in page
     assert "Something else, or something that is missing" in page
+
+
+# --- a new e-mail address ---------------------------------------------------------------------------------------------
+
+NEW = "anna.ny@example.se"
+
+
+def change_email(client, new=NEW):
+    choose(client, ALL[0])
+    return client.post("/ask/rectification/values/", {"new_0": new})
+
+
+def the_correction():
+    return RightsRequest.objects.get().details["corrections"][0]
+
+
+def test_a_new_address_counts_when_a_code_came_back_from_its_mailbox(annas):
+    assert change_email(annas)["Location"] == "/ask/rectification/mailbox/"
+    [message] = Mailbox.kept
+    assert message.to == NEW
+    assert NEW in annas.get("/ask/rectification/mailbox/").content.decode()
+    assert annas.get("/ask/rectification/check/")["Location"] == "/ask/rectification/mailbox/"
+    assert confirm(annas, NEW)["Location"] == "/ask/rectification/"
+    assert annas.get("/ask/rectification/mailbox/")["Location"] == "/ask/rectification/reason/"  # the back button
+    annas.post("/ask/rectification/reason/", {})
+    send(annas, "rectification")
+    assert (the_correction()["new"], the_correction()["confirmed"]) == (NEW, True)
+
+
+def test_looking_at_the_page_sends_nothing_and_a_new_code_is_one_click_away(annas):
+    change_email(annas)
+    for _look in range(3):
+        annas.get("/ask/rectification/mailbox/")
+    assert len(Mailbox.kept) == 1
+    old = last_code(NEW)
+    assert annas.post("/ask/rectification/mailbox/", {"again": "1"}).status_code == 302
+    assert len(Mailbox.kept) == 2
+    if old != last_code(NEW):
+        assert problems(annas.post("/ask/rectification/mailbox/", {"code": old}))
+    assert confirm(annas, NEW).status_code == 302
+
+
+def test_a_wrong_code_changes_nothing_and_the_same_code_works_once(annas):
+    change_email(annas)
+    wrong = f"{(int(last_code(NEW)) + 1) % 10**6:06d}"
+    assert "4 more times" in problems(annas.post("/ask/rectification/mailbox/", {"code": wrong}))[0]
+    confirm(annas, NEW)
+    assert change_email(annas)["Location"] != "/ask/rectification/mailbox/"  # proved is proved
+
+
+def test_changing_the_address_afterwards_asks_for_that_mailbox(annas):
+    change_email(annas)
+    confirm(annas, NEW)
+    assert change_email(annas, "annan@example.se")["Location"] == "/ask/rectification/mailbox/"
+    assert problems(annas.post("/ask/rectification/mailbox/", {"code": last_code(NEW)}))
+    assert confirm(annas, "annan@example.se").status_code == 302
+
+
+def test_another_customers_code_confirms_nothing(annas, bos):
+    change_email(annas)
+    annas_code = last_code(NEW)
+    change_email(bos)
+    assert problems(annas.post("/ask/rectification/mailbox/", {"code": last_code(NEW)})) or annas_code == last_code(NEW)
+
+
+def test_a_mailbox_one_has_signed_in_with_needs_no_code(annas, stores):
+    stores.fields[0]["value"] = "old@example.se"
+    assert change_email(annas, "Anna@Example.se")["Location"] == "/ask/rectification/reason/"
+    assert not Mailbox.kept
+
+
+def test_when_the_code_cannot_be_sent_the_page_says_so_and_offers_to_try_again(annas, settings):
+    settings.INSYN_CODES_PER_IDENTITY_HOUR = 0
+    assert change_email(annas)["Location"] == "/ask/rectification/mailbox/"
+    assert "Send me a code" in annas.get("/ask/rectification/mailbox/").content.decode()
+    assert problems(annas.post("/ask/rectification/mailbox/", {"again": "1"}))
+    assert annas.post("/ask/rectification/mailbox/", {"code": "123456"}).status_code == 200
+
+
+def test_the_rule_stands_where_requests_are_taken_whoever_sends_them(anna):
+    correction = {"field": "crm.customer.email", "kind": "email", "old": "a@example.se", "new": NEW}
+    with pytest.raises(NotAllowed, match="not confirmed"):
+        make_request(anna, "rectification", details={"corrections": [correction]})
+    assert make_request(anna, "rectification", details={"corrections": [correction | {"confirmed": True}]})

@@ -184,3 +184,11 @@ def test_proving_the_mailbox_moves_on_a_request_that_staff_entered(english):
     case.refresh_from_db()
     assert (case.state, case.identity_level) == (State.TRIAGE, 1)
     assert RightsRequest.objects.count() == 1
+
+
+def test_asking_for_one_more_code_than_the_limit_says_so_on_the_same_page(english, settings):
+    ask_for_code(english)
+    settings.INSYN_CODES_PER_IDENTITY_HOUR = 1
+    page = english.post("/sign-in/code/", {"again": "1"}).content.decode()
+    assert "There is a problem" in page
+    assert "Wait an hour" in page

@@ -521,7 +521,7 @@ def test_who_loses_a_contact_by_a_correction_is_told_there(engine: Any) -> None:
     make_store("crm")
     corrections = [
         {"field": "crm.customer.phone", "kind": "phone", "old": "070-174 06 01", "new": "070-174 06 99"},
-        {"field": "crm.customer.email", "kind": "email", "old": "", "new": "new@example.se"},
+        {"field": "crm.customer.email", "kind": "email", "old": "", "new": "new@example.se", "confirmed": True},
         {"field": "crm.customer.city", "kind": "text", "old": "Lund", "new": "Malmö"},
     ]
     case = make_request(right="rectification", details={"corrections": corrections}, now=NOW)

@@ -14,7 +14,7 @@ from tests.factories import NOW, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db
 DELAY = timedelta(hours=72)
-EMAIL = {"field": "crm.customer.email", "kind": "email", "old": "anna@example.com", "new": "anna@work.example"}
+EMAIL = {"field": "crm.customer.email", "kind": "email", "old": "anna@example.com", "new": "anna@work.example", "confirmed": True}
 CITY = {"field": "crm.customer.city", "kind": "text", "old": "Lund", "new": "Malmö"}
 
 
