@@ -34,6 +34,7 @@ class ScopeForm(StepForm):
             ("all", Option(_("Everything you have about me"))),
             ("categories", Option(_("Certain kinds of data"), _("Such as my contact details, or my history."))),
             ("period", Option(_("A certain period"), _("Such as last year."))),
+            ("both", Option(_("Certain kinds of data from a certain period"), _("You choose both on the next pages."))),
         ],
         error_messages={"required": _("Choose what you want to see.")},
     )
@@ -47,6 +48,7 @@ class PortabilityScopeForm(ScopeForm):
             ("all", Option(_("Everything that I gave you or that came from my use of your services"))),
             ("categories", Option(_("Certain kinds of data"), _("Such as my contact details, or my history."))),
             ("period", Option(_("A certain period"), _("Such as last year."))),
+            ("both", Option(_("Certain kinds of data from a certain period"), _("You choose both on the next pages."))),
         ]
         self.fields["scope"].error_messages["required"] = _("Choose what you want to take with you.")
 

@@ -67,8 +67,8 @@ def _holdings(context: Context) -> dict[str, Any]:
 
 NEW_MAILBOX = "mailbox"
 _SCOPE_STEPS = (
-    Step("categories", ask_forms.CategoriesForm, lambda c: answer(c.draft, "scope", "scope") == "categories"),
-    Step("period", ask_forms.PeriodForm, lambda c: answer(c.draft, "scope", "scope") == "period"),
+    Step("categories", ask_forms.CategoriesForm, lambda c: answer(c.draft, "scope", "scope") in ("categories", "both")),
+    Step("period", ask_forms.PeriodForm, lambda c: answer(c.draft, "scope", "scope") in ("period", "both")),
 )
 _REASON = Step("reason", ask_forms.ReasonForm)
 

@@ -59,7 +59,8 @@ def cookies(request: HttpRequest) -> HttpResponse:
         "csrf": settings.CSRF_COOKIE_NAME,
         "language": settings.LANGUAGE_COOKIE_NAME,
     }
-    return render(request, "portal/cookies.html", {"names": names})
+    context = {"names": names, "hours": settings.INSYN_SESSION_HOURS, "minutes": settings.INSYN_SESSION_IDLE_MINUTES}
+    return render(request, "portal/cookies.html", context)
 
 
 @require_safe

@@ -33,7 +33,7 @@ def answered_rows(right: str, sending: Mapping[str, Any], *, level: int, own_wor
     details = sending["details"] or {}
     rows = []
     if right in (Right.ACCESS, Right.PORTABILITY):
-        rows.append(_scope(details))
+        rows += _scope(details)
     if right in grounds.BY_RIGHT:
         rows.append(Row(_("Why"), (grounds.words(right, sending["ground"]),), "ground"))
     rows += [_correction(correction, level=level, own_words=own_words) for correction in details.get("corrections", ())]
@@ -47,19 +47,22 @@ def answered_rows(right: str, sending: Mapping[str, Any], *, level: int, own_wor
     return rows
 
 
-def _scope(details: Mapping[str, Any]) -> Row:
-    question = _("Which data")
+def _scope(details: Mapping[str, Any]) -> list[Row]:
+    rows = []
     if details.get("categories"):
-        return Row(question, tuple(CATEGORIES[name].label for name in details["categories"] if name in CATEGORIES), "categories")
+        names = tuple(CATEGORIES[name].label for name in details["categories"] if name in CATEGORIES)
+        rows.append(Row(_("Which data"), names, "categories"))
     if details.get("since"):
-        since = date_format(date.fromisoformat(details["since"]), DAY)
-        if details.get("until"):
-            until = date_format(date.fromisoformat(details["until"]), DAY)
-            return Row(
-                question, (_("From %(since)s until and including %(until)s") % {"since": since, "until": until},), "period"
-            )
-        return Row(question, (_("From %(since)s until today") % {"since": since},), "period")
-    return Row(question, (_("Everything we have about you"),), "scope")
+        rows.append(Row(_("From when"), (_period(details),), "period"))
+    return rows or [Row(_("Which data"), (_("Everything we have about you"),), "scope")]
+
+
+def _period(details: Mapping[str, Any]) -> str:
+    since = date_format(date.fromisoformat(details["since"]), DAY)
+    if not details.get("until"):
+        return _("From %(since)s until today") % {"since": since}
+    until = date_format(date.fromisoformat(details["until"]), DAY)
+    return _("From %(since)s until and including %(until)s") % {"since": since, "until": until}
 
 
 def _correction(correction: Mapping[str, Any], *, level: int, own_words: bool) -> Row:

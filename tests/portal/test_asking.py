@@ -30,6 +30,11 @@ def the_request():
         ),
         ("access", {"scope": {"scope": "period"}, "period": PERIOD, "reason": {}}, {"details": {"since": "2024-01-31"}}),
         (
+            "access",
+            {"scope": {"scope": "both"}, "categories": {"categories": ["history"]}, "period": PERIOD, "reason": {}},
+            {"details": {"categories": ["history"], "since": "2024-01-31"}},
+        ),
+        (
             "portability",
             {"scope": {"scope": "period"}, "period": PERIOD | {"until_0": "2024", "until_1": "02", "until_2": "29"}},
             {"details": {"since": "2024-01-31", "until": "2024-02-29"}},

@@ -1,10 +1,12 @@
 """Pages for everybody: they explain, and they work for somebody who is nobody yet."""
 
 import pytest
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.urls import reverse
 
 from requests_app.models import Right
+from tests.mailbox import last_code
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +30,22 @@ def test_the_start_page_explains_every_right_and_leads_to_its_form(english):
     for right in Right:
         assert f'href="{reverse("portal:ask", args=[right.value])}"' in page
         assert str(right.label) in page
+
+
+def test_the_cookies_page_names_every_cookie_that_is_set_and_how_long_it_lasts(client, stores):
+    for path in ("/", "/sign-in/", "/privacy/"):
+        client.get(path)
+    client.post("/sprak/", {"language": "en", "next": "/"})
+    client.post("/sign-in/", {"email": "anna@example.se"})
+    client.post("/sign-in/code/", {"code": last_code("anna@example.se")})
+    client.post("/consents/", {"act": "give", "about": "nothing"})
+    client.post("/sign-out/")
+    page = client.get("/cookies/").content.decode()
+    year, day = 365 * 24 * 3600, 24 * 3600
+    assert len(client.cookies) == 3
+    for name, cookie in client.cookies.items():
+        assert f"<code>{name}</code>" in page
+        assert int(cookie["max-age"] or 0) <= (8 * 3600 if name == settings.SESSION_COOKIE_NAME else year + day)
 
 
 def test_the_icon_that_browsers_ask_for_by_themselves_is_there(english):
