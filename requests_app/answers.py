@@ -116,14 +116,25 @@ def _scope(scan: ResidueScan) -> str:
 
 
 def left_behind(run: StoreRun) -> list[Mapping[str, Any]]:
-    """Columns in which an erasure's scan still found the person, but for those whose rows the report says why they stay."""
-    return [item for item in run.residue if not explained((run.report or {}).get("collections", {}), item)]
+    """Columns in which an erasure's scan still found the person, in more rows than the report says why they stay."""
+    return unexplained((run.report or {}).get("collections", {}), run.residue)
 
 
-def explained(collections: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether the counts already say why rows of this collection stay: a law keeps them, or they are contested."""
-    counts = collections.get(item["column"].rpartition(".")[0], {}) if item["mapped"] else {}
-    return bool(counts.get("kept") or counts.get("contested"))
+def unexplained(collections: Mapping[str, Any], residue: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What is left of a scan's findings without the rows that the counts tell of: a law keeps them with this very column, or
+    they were left as they are since they are somebody else's too. A shared row from which the person's part was taken out should
+    not hold the person any more.
+    """
+    left = ((item, item["rows"] - _told(collections, item)) for item in residue)
+    return [{**item, "rows": rows} for item, rows in left if rows > 0]
+
+
+def _told(collections: Mapping[str, Any], item: Mapping[str, Any]) -> int:
+    collection, _, column = item["column"].rpartition(".")
+    counts = collections.get(collection, {}) if item["mapped"] else {}
+    kept = counts.get("kept")
+    readable = [rule for rule in kept if not rule.get("fields") or column in rule["fields"]] if isinstance(kept, list) else []
+    return sum(rule.get("rows", 0) for rule in readable) + (counts.get("remaining", 0) if counts.get("contested") else 0)
 
 
 def _left_behind(places: int) -> str:

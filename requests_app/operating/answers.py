@@ -10,7 +10,7 @@ from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
 from privacy.finding import located
 from privacy.keys import keys_of
-from requests_app.answers import explained
+from requests_app.answers import unexplained
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 
@@ -21,6 +21,7 @@ class Answer:
     left: list[str] = field(default_factory=list)
     # {store in which nothing was done: "failed", to go on by its plan, or "blocked", to be planned anew}
     undone: dict[str, str] = field(default_factory=dict)
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # what each store's run told, whole
     scanned: dict[str, dict[str, Any]] = field(default_factory=dict)  # how far an erasure looked for what it left (R21)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def _keys(people: Sequence[Person]) -> dict[tuple[int, str], dict[str, list[Any]
 
 def merge(answer: Answer, store: str, report: Mapping[str, Any], outcome: RunOutcome | None) -> None:
     shown = answer.stores.setdefault(store, {})
+    answer.reports[store] = report
     for name, counts in report.items():
         entry = {key: value for key, value in counts.items() if key != "undecided_contested"}
         if "kept" in entry and isinstance(entry["kept"], list):
@@ -115,5 +117,5 @@ def tell_residue(answer: Answer, store: str, residue: Sequence[Mapping[str, Any]
         return
     shown = answer.stores.setdefault(store, {})
     shown["residue"] = list(residue)
-    if unexplained := [item["column"] for item in residue if not explained(shown, item)]:
-        answer.left.append(f"{store}: the identities still stand in {', '.join(unexplained)}")
+    if left := [item["column"] for item in unexplained(answer.reports.get(store, {}), residue)]:
+        answer.left.append(f"{store}: the identities still stand in {', '.join(left)}")

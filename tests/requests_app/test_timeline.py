@@ -151,6 +151,29 @@ def test_what_a_law_keeps_is_not_said_to_be_left_behind():
     assert not any("still stands" in line for line in store.lines)
 
 
+KEPT = {"rows": 2, "basis": "a law", "until": None, "fields": ["email"]}
+
+
+@pytest.mark.parametrize(
+    ("counts", "column", "rows", "left"),
+    [
+        ({"kept": [KEPT]}, "invoice_line.email", 2, 0),
+        ({"kept": [KEPT]}, "invoice_line.email", 3, 1),  # one more than the law keeps
+        ({"kept": [KEPT]}, "invoice_line.note", 1, 1),  # what the law keeps is not this
+        ({"contested": 2, "remaining": 1}, "invoice_line.note", 1, 0),
+        ({"contested": 2, "remaining": 1}, "invoice_line.note", 2, 1),
+        ({"contested": 2, "anonymized": 2, "remaining": 0}, "invoice_line.note", 2, 2),  # the part was taken out, and yet
+        ({"contested": 2, "remaining": 1, "kept": [KEPT]}, "invoice_line.email", 3, 0),
+    ],
+)
+def test_rows_that_stay_for_a_reason_hide_no_others_of_their_table(counts, column, rows, left):
+    columns = report(**counts) | {"residue": [residue(column, rows, mapped=True)]}
+    (store,) = answer(**columns)
+    said = [line for line in store.lines if "still stands" in line]
+    assert said == ([line for line in said if f"in {left} place" in line] if left else [])
+    assert len(said) == (left > 0)
+
+
 @pytest.mark.parametrize(
     ("right", "counts", "line"),
     [
