@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from privacy.datamap.checks import missing, unlinked_starts, unreached, unusable_keys
 from privacy.datamap.graph import Graph
+from privacy.datamap.heirs import ambiguous, with_heirs
 from privacy.datamap.links import pointers_of, resolve
 from privacy.datamap.model import DataMapError, Dataset
 from privacy.stores.base import Schema
@@ -18,6 +19,8 @@ def build(datasets: Mapping[str, Dataset], schemas: Mapping[str, Schema], *, che
     Stores without a schema (unreachable) take no part: what hangs below them is unknown.
     """
     problems: list[str] = []
+    stated = dict(datasets)
+    datasets = {key: with_heirs(dataset, schemas[key]) if key in schemas else dataset for key, dataset in datasets.items()}
     live = {key: dataset for key, dataset in datasets.items() if key in schemas}
     for key, dataset in live.items():
         problems += missing(dataset, schemas[key])
@@ -27,6 +30,7 @@ def build(datasets: Mapping[str, Dataset], schemas: Mapping[str, Schema], *, che
     graph = Graph(live, {key: schemas[key] for key in live}, tuple(links), ())
     graph = replace(graph, pointers=tuple(pointers_of(graph)))
     if check:
+        problems += ambiguous(stated, graph)
         problems += unreached(graph)
         problems += unusable_keys(graph)
         problems += unlinked_starts(graph)

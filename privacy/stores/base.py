@@ -68,6 +68,7 @@ class Table:
     kind: str = "table"  # table | view
     schema: str | None = None
     triggers: tuple[str, ...] = ()  # the definitions of triggers and rewrite rules
+    heirs: tuple[str, ...] = ()  # tables that inherit from it (PostgreSQL); their rows are no rows of this one
 
     def is_unique(self, columns: Sequence[str]) -> bool:
         return any(set(key) <= set(columns) for key in self.uniques)
@@ -89,6 +90,7 @@ class Schema:
             )
             incoming = sorted([fk.child, *fk.child_columns, fk.on_delete] for fk in self.foreign_keys if fk.parent == name)
             shape.append([name, columns, table.primary_key, sorted(table.uniques), keys, incoming, sorted(table.triggers)])
+            shape += [[name, "heirs", *sorted(table.heirs)]] if table.heirs else []
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()
 
 

@@ -97,6 +97,13 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND 
 ORDER BY 1, 2
 """
 
+_HEIRS = """
+SELECT p.relname, array_agg(CASE WHEN c.relnamespace = p.relnamespace THEN '' ELSE cn.nspname || '.' END || c.relname)
+FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace n ON n.oid = p.relnamespace
+JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
+WHERE n.nspname = :schema AND p.relkind = 'r' GROUP BY p.relname
+"""
+
 
 def _listed(query: str, width: int) -> str:
     """A query of so many columns as one JSON array of its rows."""
@@ -108,7 +115,7 @@ _OWN = "coalesce(CAST(:schema AS text), current_schema()\\:\\:text)"
 # In one statement: every run reads the schema anew (R29).
 _CATALOG = f"SELECT {_OWN}, " + ", ".join(
     _listed(query.replace(":schema", _OWN), width)
-    for query, width in ((_COLUMNS, 14), (_KEYS, 3), (_FOREIGN, 7), (_CHECKS, 3), (_TRIGGERS, 2))
+    for query, width in ((_COLUMNS, 14), (_KEYS, 3), (_FOREIGN, 7), (_CHECKS, 3), (_TRIGGERS, 2), (_HEIRS, 2))
 )
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
@@ -122,7 +129,7 @@ class PostgresDialect(Dialect):
         sa.event.listen(engine, "connect", _on_connect)
 
     def reflect(self, connection: sa.Connection, schema: str | None) -> Schema:
-        own, found_columns, found_keys, found_foreign, found_checks, found_triggers = connection.execute(
+        own, found_columns, found_keys, found_foreign, found_checks, found_triggers, found_heirs = connection.execute(
             sa.text(_CATALOG), {"schema": schema}
         ).one()
         checks: dict[tuple[str, str], list[str]] = {}
@@ -139,6 +146,7 @@ class PostgresDialect(Dialect):
         triggers: dict[str, list[str]] = {}
         for table, text in found_triggers:
             triggers.setdefault(table, []).append(text)
+        heirs = {table: tuple(sorted(names)) for table, names in found_heirs}
         foreign, outside = [], {}
         for child_schema, child, parent, on_delete, on_update, child_columns, parent_columns in found_foreign:
             name = child if child_schema == own else f"{child_schema}.{child}"
@@ -155,6 +163,7 @@ class PostgresDialect(Dialect):
                 kind=kinds[name],
                 schema=own,
                 triggers=tuple(triggers.get(name, ())),
+                heirs=heirs.get(name, ()),
             )
             for name, found in columns.items()
         }
@@ -168,6 +177,13 @@ class PostgresDialect(Dialect):
                 }
                 tables[fk.child] = Table(name=child, columns=known, schema=child_schema)
         return Schema(tables, tuple(dict.fromkeys(foreign)))  # partitions may state one key each
+
+    def table(self, table: Table) -> str:
+        # Keys and triggers of a table do not reach the tables that inherit from it: those are tables of their own.
+        return f"ONLY {self._address(table)}" if table.heirs else self._address(table)
+
+    def _address(self, table: Table) -> str:
+        return super().table(table)
 
     def begin_read(self, connection: sa.Connection) -> None:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -294,7 +310,7 @@ class PostgresDialect(Dialect):
     def sample(self, table: Table, selected: str, limit: int) -> str:
         # Some blocks from all over the table, as many as hold about four times the rows wanted; all of a small one.
         own = self.table(table)
-        literal = own.replace("'", "''")
+        literal = self._address(table).replace("'", "''")
         share = f"SELECT CASE WHEN reltuples > {limit * 10} THEN {limit * 400} / reltuples ELSE 100 END FROM pg_class"
         part = f"TABLESAMPLE SYSTEM (({share} WHERE oid = to_regclass('{literal}'))) REPEATABLE (1)"
         return f"SELECT {selected} FROM {own} t {part} LIMIT {limit}"

@@ -31,6 +31,7 @@ def from_shape(shape: dict[str, Any]) -> Schema:
                 "primary_key": tuple(raw["primary_key"]),
                 "uniques": tuple(tuple(key) for key in raw["uniques"]),
                 "triggers": tuple(raw["triggers"]),
+                "heirs": tuple(raw.get("heirs", ())),
             }
         )
     keys = tuple(
