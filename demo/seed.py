@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -14,8 +14,9 @@ from django.utils.translation import override
 
 from demo import cases, showcase, staff, stores
 from demo.models import DemoSeed
+from requests_app.models_consent import PolicyVersion
 
-VERSION = 2  # raised when the data change so that what an older checkout made will not do
+VERSION = 3  # raised when the data change so that what an older checkout made will not do
 
 
 def is_in_place() -> bool:
@@ -33,6 +34,8 @@ def put_in_place(*, now: datetime, say: Callable[[str], None], refill: bool = Fa
     stores.register(urls=urls, now=now)
     say("Hiring staff …")
     write_logins(staff.hire(known=_known(), now=now) + _customers())
+    older = {"in_force_at": now - timedelta(days=60), "put_by": "system", "told_at": now}
+    PolicyVersion.objects.get_or_create(version="2026-11", defaults=older)  # so that there is a change to read
     say("Letting some requests come in …")
     cases.fill_queue(now=now)
     DemoSeed.objects.exclude(version=VERSION).delete()

@@ -85,12 +85,24 @@ def shown(draft: Draft, *, level: int) -> dict[str, Any]:
         return {"general": [_general(item, language) for item in actions.general_outlook(language)]}
     found = draft.outlook
     groups = [
-        (group, [_line(name, item, language) for item in found["groups"].get(name, ())])
+        (group, [_line(name, item, language) for item in _merged(found["groups"][name])])
         for name, group in GROUPS.items()
         if found["groups"].get(name)
     ]
     nothing = not groups and not found["unreachable"]
     return {"groups": groups, "unreachable": found["unreachable"], "nothing": nothing}
+
+
+def _merged(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One item per collection and reason: ten years of invoices are one line, from the first day to the last."""
+    merged: dict[str, dict[str, Any]] = {}
+    for item in items:
+        key = repr((item["label"], item.get("basis"), item.get("until") is None, item.get("ends")))
+        into = merged.setdefault(key, item | {"rows": 0, "first": item.get("until")})
+        into["rows"] += item["rows"]
+        if item.get("until"):
+            into["first"], into["until"] = min(into["first"], item["until"]), max(into["until"], item["until"])
+    return list(merged.values())
 
 
 def _line(group: str, item: dict[str, Any], language: str) -> Line:
@@ -106,8 +118,14 @@ def _say(group: str, item: dict[str, Any], rows: str, language: str) -> str:
     if group != "kept":
         return rows
     if item.get("until"):
-        day = date_format(date.fromisoformat(item["until"]), DAY)
-        return _("%(rows)s, until %(day)s: %(law)s") % {**words, "day": day}
+        first, last = (date_format(date.fromisoformat(item[key]), DAY) for key in ("first", "until"))
+        if first != last:
+            return _("%(rows)s; the first goes on %(first)s, the last on %(last)s: %(law)s") % {
+                **words,
+                "first": first,
+                "last": last,
+            }
+        return _("%(rows)s, until %(day)s: %(law)s") % {**words, "day": last}
     if item.get("basis") == KEPT_ALWAYS:
         return _("%(rows)s. We are obliged to keep it; ask us if you want to know why.") % words
     return _("%(rows)s: %(law)s. A person here works out until when, and tells you.") % words

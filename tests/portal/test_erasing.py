@@ -26,6 +26,8 @@ FOUND = {
         "anonymous": [item("Domain", 1)],
         "kept": [
             item("Invoices", 3, until="2034-01-01", basis="BFL 7:2"),
+            item("Payments", 2, until="2031-01-01", basis="BFL 7:2"),
+            item("Payments", 3, until="2033-01-01", basis="BFL 7:2"),
             item("Ledger", 1, until=None, basis="on_erasure: keep"),
         ],
         "running": [item("Contracts", 1, basis="running contract", ends={"sv": "Upphörde", "en": "Ended"})],
@@ -62,6 +64,7 @@ def test_it_says_what_goes_what_stays_until_when_and_what_somebody_decides(annas
     for text in (
         "4 entries",
         "until 1 January 2034: BFL 7:2",
+        "5 entries; the first goes on 1 January 2031, the last on 1 January 2033",
         "obliged to keep it",
         "Not yet",
         "a date for “Ended”",
