@@ -21,6 +21,7 @@ from accounts.staff_site import staff_site
 from privacy import audit
 from requests_app import cases
 from requests_app.contested_look import look_at_group
+from requests_app.desk import consents
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import due_badge
 from requests_app.desk.entering import EnterForm, enter
@@ -92,6 +93,7 @@ class CaseDesk(Queue):
             "messages_of_case": [(item, name_of(item.staff)) for item in standing.messages],
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
+            "consents": consents.as_they_stand(case.customer),
             "others": [(other, RIGHT_NAMES[other.right]) for other in _others_of(case)],
             "trail": trail(audit.events(case.reference)),
             "people": {

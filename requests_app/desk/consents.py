@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from accounts.desk import DeskAdmin, refuse_unless
+from accounts.models import Customer
 from accounts.roles import may
 from accounts.staff_site import staff_site
 from requests_app import consents
@@ -33,6 +34,16 @@ def waiting() -> QuerySet[Consent]:
         key=Concat(Value("consent:"), Cast(OuterRef("pk"), CharField()), Value(":task"), output_field=CharField()),
     )
     return Consent.objects.filter(Exists(task))
+
+
+def as_they_stand(customer: Customer) -> list[tuple[Consent, str]]:
+    """The last act of each consent of a person, with what it is about."""
+    last = Consent.objects.filter(customer=customer).order_by("about", "-pk").distinct("about").defer("text", "details")
+    return [(act, _title(act)) for act in last]
+
+
+def _title(act: Consent) -> str:
+    return act.about if act.kind == Consent.Kind.PURPOSE else gettext("a recipient that the person named")
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -125,7 +136,7 @@ class ConsentAdmin(DeskAdmin):
 
     @admin.display(description=_("about"))
     def title(self, act: Consent) -> str:
-        return act.about if act.kind == Consent.Kind.PURPOSE else gettext("a recipient that the person named")
+        return _title(act)
 
     @admin.display(description=_("act"))
     def act(self, act: Consent) -> SafeString:

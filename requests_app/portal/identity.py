@@ -44,9 +44,11 @@ def usable_numbers(customer: Customer, *, now: datetime) -> dict[str, str]:
     Raises privacy.actions.StoreUnavailable. A number that somebody entered yesterday proves nothing about today.
     """
     oldest_change = now - timedelta(days=settings.INSYN_IDENTITY_UNCHANGED_DAYS)
+    with actions.patience(seconds=8, per_store=3):
+        contacts = actions.contacts(people.person_of(customer))
     found = [
         contact.value
-        for contact in actions.contacts(people.person_of(customer))
+        for contact in contacts
         if contact.kind == IdentityKind.PHONE and contact.unchanged_since is not None and contact.unchanged_since <= oldest_change
     ]
     accepted = customer.identities.filter(kind=IdentityKind.PHONE, method=VerificationMethod.STAFF, verified_at__isnull=False)

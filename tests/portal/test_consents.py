@@ -13,7 +13,7 @@ from requests_app import consents, own_data
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, Right, RightsRequest
 from requests_app.models_consent import Consent
-from tests.factories import make_customer, make_staff, make_store, sign_in_customer
+from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.portal.walk import problems
 from tests.staff.conftest import enrol, sign_in
 
@@ -213,6 +213,9 @@ def test_staff_see_them_do_what_is_to_be_done_and_the_look_is_written_down(annas
     person = make_staff(Role.AGENT)
     enrol(person)
     desk = sign_in(person)
+    case = make_request(anna, "access")
+    page = desk.get(reverse("admin:requests_app_rightsrequest_change", args=[case.pk])).content.decode()
+    assert reverse("admin:requests_app_consent_change", args=[act.pk]) in page
     assert "Consents to be acted on" in desk.get(reverse("admin:index")).content.decode()
     page = desk.get(reverse("admin:requests_app_consent_changelist") + "?task=waiting").content.decode()
     assert anna.public_id in page
