@@ -1,20 +1,13 @@
-"""The answer to access and portability: built once per case, encrypted, handed to its owner alone, gone when it expires.
-
-A build takes a name of its own and writes it into the case's Package row; the file's key gets into the row only with the
-statement that makes the package READY, and only while the row still has that name. So a build that was killed leaves bytes that
-nothing opens, and of two builds at once the one that began last counts.
-"""
+"""The answer to access and portability: handed to its owner alone, gone when it expires (`building` makes it)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import partial
-from typing import Any, BinaryIO, cast
 
 import pyrage
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils.formats import date_format
@@ -23,114 +16,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.models import Customer
-from accounts.people import person_of
-from privacy import actions, audit
-from privacy.actions import Person, RunOutcome
-from privacy.engine.identity import canonical, same
-from requests_app import notices, own_data, package_files
+from privacy import audit
+from requests_app import notices, package_files
 from requests_app.errors import NotAllowed
-from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
+from requests_app.models import Package, RightsRequest
 from requests_app.steps import CUSTOMER, SYSTEM
 
 log = structlog.get_logger(__name__)
 
 State = Package.State
-REVOKED, DELETED, ANNOUNCED = "package_revoked", "package_deleted", "announced"  # the notices
+REVOKED, DELETED = "package_revoked", "package_deleted"  # the notices
 EXPIRED_AT_ONCE = 500
-
-
-class _NotWanted(Exception):
-    """Some store did not answer `done`: the file is thrown away."""
-
-
-# --- building ---------------------------------------------------------------------------------------------------------
-
-
-def build_package(
-    *, request: RightsRequest, now: datetime, heartbeat: Callable[[], None] = lambda: None
-) -> dict[str, RunOutcome]:
-    """Build the case's package; answers {store key: outcome}. READY only when every outcome is `done`; the same again is as once.
-
-    Raises StoreUnavailable, OSError (the disk), and what `heartbeat` raises; nothing of the package is left then.
-    """
-    with transaction.atomic():
-        package, _made = Package.objects.select_for_update().get_or_create(
-            request=request, defaults={"file_name": package_files.new_name(), "created_at": now}
-        )
-        if package.state == State.READY:
-            return {store: RunOutcome("done", {"collections": counts}) for store, counts in package.contents.items()}
-        if package.state == State.REVOKED:
-            reason = "the package was withdrawn; a new request makes a new one"
-            return {run.store.key: RunOutcome("blocked", reason=reason) for run in _runs(request)}
-        package.state, package.file_name, package.created_at = State.BUILDING, package_files.new_name(), now
-        package.save(update_fields=["state", "file_name", "created_at"])
-    return _build(package, request, now, heartbeat)
-
-
-def _build(package: Package, request: RightsRequest, now: datetime, heartbeat: Callable[[], None]) -> dict[str, RunOutcome]:
-    identity = pyrage.x25519.Identity.generate()
-    content = _content_of(request)
-    others = _other_contacts(content["person"], content["plans"])
-    outcomes: dict[str, RunOutcome] = {}
-    try:
-        with package_files.sealed(package.file_name, identity.to_public()) as sink:
-            outcomes |= actions.write_package(cast(BinaryIO, sink), **content, heartbeat=heartbeat)
-            if any(outcome.status != "done" for outcome in outcomes.values()):
-                raise _NotWanted
-    except _NotWanted:
-        return outcomes
-    facts = {"sha256": sink.sha256, "size": sink.size}
-    contents = {store: outcome.report.get("collections", {}) for store, outcome in outcomes.items()}
-    with transaction.atomic():
-        ready = Package.objects.filter(pk=package.pk, state=State.BUILDING, file_name=package.file_name).update(
-            state=State.READY,
-            key=str(identity),
-            contents=contents,
-            ready_at=now,
-            expires_at=now + timedelta(days=settings.INSYN_PACKAGE_DAYS),
-            deleted_at=None,
-            **facts,
-        )
-        if ready:
-            audit.record(chain=request.reference, actor="system", action="package.built", payload=facts, now=now)
-            notices.announce(request=request, event=ANNOUNCED, contacts=others, now=now)
-    if not ready:  # withdrawn meanwhile, or another build began after this one: its outcome is the one that counts
-        package_files.remove([package.file_name])
-        return {store: RunOutcome("failed", reason="the package changed hands while it was built") for store in outcomes}
-    return outcomes
-
-
-def _other_contacts(person: Person, plans: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The person's contacts that nobody proved in the portal: should it be a stranger who asks, they read of it there (R31).
-
-    Those alone whose age the data map follows: they are the person's own, not some colleague's beside them.
-    """
-    return [
-        (contact.kind, contact.value)
-        for contact in actions.contacts(person, plans=plans, dated=True)
-        if contact.unchanged_since is not None
-        and not any(same(own.kind, contact.value, canonical(own.kind, own.value)) for own in person.identities)
-    ]
-
-
-def _runs(request: RightsRequest) -> Iterator[StoreRun]:
-    yield from StoreRun.objects.filter(request=request).exclude(state=RunState.CANCELLED).select_related("store")
-
-
-def _content_of(request: RightsRequest) -> dict[str, Any]:
-    """What `actions.write_package` is asked for."""
-    runs = [run for run in _runs(request) if run.plan]
-    details = request.details or {}
-    options = {key: details[key] for key in ("categories", "since", "until") if details.get(key)}
-    return {
-        "person": person_of(request.customer),
-        "plans": {run.store.key: run.plan for run in runs},
-        "language": request.language,
-        "portability": request.right == Right.PORTABILITY,
-        "options": options | {"contested": {run.store.key: run.choices for run in runs if run.choices}},
-        "information": {"reference": request.reference, "requested_at": request.received_at},
-        "own": own_data.own(request.customer),
-    }
 
 
 # --- handing out ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ to wait for the lease to end. Workers therefore need sessions of their own, not 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, Sta
 from requests_app.runs import GO_BEFORE_ERASURE, PACKAGED, goes_later
 
 BATCH = 200
+PACKAGES, SMALL = 20, 5_000  # so many packages are built together, where each has so many rows at most
 # A run whose worker disappeared this often is claimed alone, and stopped when that did not help: it may be what kills workers.
 ALONE_AFTER, STOPPED_AFTER = 2, 5
 LONGEST_LEASE = timedelta(hours=1)
@@ -60,14 +62,14 @@ def claimed(choose: Choose, *, now: datetime) -> Iterator[list[StoreRun]]:
 def next_search(now: datetime) -> list[StoreRun]:
     """Up to a batch of runs of one right whose data are to be found."""
     due = locatable(now)
-    head = due.order_by("due_at", "pk").first()
+    head = due.order_by("due_at", "pk").defer("plan").first()
     return _oldest(due.filter(right=head.right), lost=head.lost) if head else []
 
 
 def next_batch(now: datetime) -> list[StoreRun]:
     """Up to a batch of due runs of the same store, right and map version (R27), no two of one person."""
     due = executable(now).exclude(right__in=PACKAGED)
-    head = due.order_by("due_at", "pk").first()
+    head = due.order_by("due_at", "pk").defer("plan").first()
     if head is None:
         return []
     alike = due.filter(store=head.store_id, right=head.right, dataset_version=head.dataset_version)
@@ -75,15 +77,37 @@ def next_batch(now: datetime) -> list[StoreRun]:
     return list(once.values())
 
 
-def next_package(now: datetime) -> list[StoreRun]:
-    """All runs of one case whose answer is one package; a package with a store missing would be a wrong answer."""
-    head = executable(now).filter(right__in=PACKAGED).order_by("due_at", "pk").first()
+def next_packages(now: datetime) -> list[StoreRun]:
+    """All runs of some cases that are answered by one package each; a package with a store missing would be a wrong answer.
+
+    No two cases of one person, and a case whose package is large alone: nobody waits for another's.
+    """
+    due = executable(now).filter(right__in=PACKAGED)
+    head = due.order_by("due_at", "pk").defer("plan").first()
     if head is None:
         return []
-    siblings = StoreRun.objects.filter(request=head.request_id).exclude(state__in=(RunState.DONE, RunState.CANCELLED))
-    runs = list(siblings.select_for_update(of=("self",), skip_locked=True))
-    waiting = [run for run in runs if run.state in (RunState.QUEUED, RunState.FAILED)]
-    return waiting if len(waiting) == siblings.count() else []
+    first = _oldest(due, lost=head.lost, limit=PACKAGES)
+    siblings = StoreRun.objects.filter(request__in={run.request_id for run in first}).defer("plan")
+    siblings = siblings.exclude(state__in=(RunState.DONE, RunState.CANCELLED)).order_by("pk")
+    numbers = Counter(siblings.values_list("request", flat=True))
+    locked: dict[int, list[StoreRun]] = {run.request_id: [] for run in first}
+    for run in siblings.select_for_update(of=("self",), skip_locked=True):
+        locked[run.request_id].append(run)
+    whole = [
+        runs
+        for case, runs in locked.items()
+        if len(runs) == numbers[case] and all(run.state in (RunState.QUEUED, RunState.FAILED) for run in runs)
+    ]
+    once: dict[str, list[StoreRun]] = {}
+    for runs in whole:
+        once.setdefault(runs[0].subject, runs)
+    taken = list(once.values())
+    small = [runs for runs in taken if sum(map(_rows_found, runs)) <= SMALL]
+    return [run for runs in (small if small[:1] == taken[:1] else taken[:1]) for run in runs]
+
+
+def _rows_found(run: StoreRun) -> int:
+    return sum(counts.get("rows", 0) for counts in (run.finding or {}).values())
 
 
 def locatable(now: datetime) -> QuerySet[StoreRun]:
@@ -118,14 +142,13 @@ def executable(now: datetime) -> QuerySet[StoreRun]:
     )
 
 
-def _oldest(due: QuerySet[StoreRun], *, lost: int) -> list[StoreRun]:
+def _oldest(due: QuerySet[StoreRun], *, lost: int, limit: int = BATCH) -> list[StoreRun]:
     """The oldest of these, locked; alone if its workers keep disappearing, else without those whose do."""
-    limit = BATCH
     if lost >= ALONE_AFTER:
         limit, due = 1, due.filter(lost__gte=ALONE_AFTER)
     else:
         due = due.filter(lost__lt=ALONE_AFTER)
-    return list(due.order_by("due_at", "pk").select_for_update(of=("self",), skip_locked=True)[:limit])
+    return list(due.order_by("due_at", "pk").defer("plan").select_for_update(of=("self",), skip_locked=True)[:limit])
 
 
 def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[StoreRun]:
@@ -135,9 +158,12 @@ def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[St
     free = [numbers[number] for number in held]
     if len(free) < len(chosen):
         # Somebody whose lease is over still acts on these people.
-        busy = [run.pk for number, run in numbers.items() if number not in set(held)]
-        StoreRun.objects.filter(pk__in=busy).update(due_at=now + BUSY_FOR)
-        free = [] if chosen[0].right in PACKAGED and not search else free
+        waiting = {run.pk for run in chosen} - {run.pk for run in free}
+        if chosen[0].right in PACKAGED and not search:  # a package is built of all runs of its case
+            cases = {run.request_id for run in chosen if run.pk in waiting}
+            waiting |= {run.pk for run in chosen if run.request_id in cases}
+        StoreRun.objects.filter(pk__in=waiting).update(due_at=now + BUSY_FOR)
+        free = [run for run in free if run.pk not in waiting]
     if free:
         columns = {"state": RunState.LOCATING} if search else {"state": RunState.RUNNING, "started_at": now}
         StoreRun.objects.filter(pk__in=[run.pk for run in free]).update(
@@ -146,8 +172,8 @@ def _take(chosen: Sequence[StoreRun], held: list[int], now: datetime) -> list[St
             lease_until=now + lease_for(max(run.lost for run in free)),
             **columns,
         )
-    rows = StoreRun.objects.filter(pk__in=[run.pk for run in free]).select_related("request__customer", "store")
-    return list(rows.order_by("pk"))
+    rows = StoreRun.objects.filter(pk__in=[run.pk for run in free]).select_related("request__customer", "store").order_by("pk")
+    return list(rows if chosen[0].right not in PACKAGED and not search else rows.defer("plan"))
 
 
 # --- while working ------------------------------------------------------------------------------------------------------

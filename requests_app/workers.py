@@ -7,7 +7,7 @@ sends all of it back to be tried later. Nothing of an exception but its class is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.people import people_of
 from privacy import actions
 from privacy.actions import RunItem, RunOutcome
-from requests_app import delivery, doorbell, policy, scans
+from requests_app import building, doorbell, policy, scans
 from requests_app.blame import where
 from requests_app.closing import settle
 from requests_app.leases import (
@@ -33,7 +33,7 @@ from requests_app.leases import (
     locatable,
     mine,
     next_batch,
-    next_package,
+    next_packages,
 )
 from requests_app.locating import locate_due
 from requests_app.models import OutboxItem, Right, RightsRequest, RunState, StoreRun
@@ -48,6 +48,8 @@ Clock = Callable[[], datetime]
 WORST_FIRST = ("blocked", "failed", "done")
 # How long a worker takes the stores' schemas for unchanged while it builds packages.
 BUILDING_SECONDS = 5
+# How long a package that is written waits for others, to be handed over with them.
+AT_LATEST = timedelta(seconds=1)
 # Trouble of the machine, not of the data: no run is at fault.
 RESOURCES = (MemoryError, OSError)
 
@@ -62,8 +64,8 @@ def run_due(*, clock: Clock = timezone.now) -> int:
 
 
 def build_due(*, clock: Clock = timezone.now) -> int:
-    """Claim one case that is answered by a package and build it; answers how many runs it took."""
-    with claimed(next_package, now=clock()) as runs:
+    """Claim some cases that are answered by a package each and build these; answers how many runs it took."""
+    with claimed(next_packages, now=clock()) as runs:
         if runs:
             begin(runs, now=clock())
             _build(runs, Lease(runs, clock=clock), clock)
@@ -71,7 +73,7 @@ def build_due(*, clock: Clock = timezone.now) -> int:
 
 
 def build_some(*, clock: Clock = timezone.now) -> int:
-    """Build one package after the other for a while, the stores opened once for all of them; answers how many runs it took."""
+    """Build packages for a while, the stores opened once for all of them; answers how many runs it took."""
     taken, until = 0, monotonic() + BUILDING_SECONDS
     with actions.opened_once():
         while runs := build_due(clock=clock):
@@ -178,22 +180,49 @@ def _only_as_approved(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> S
 
 
 def _build(runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
+    """One package after the other. Some are handed over together, but none waits for long: see AT_LATEST."""
+    waiting, last = building.begin({run.request for run in runs}, now=clock()), clock()
+    built: list[building.Build] = []
     try:
-        answers = delivery.build_package(request=runs[0].request, now=clock(), heartbeat=lease.beat)
+        for build in waiting:
+            if build.outcomes is None:
+                _write(build, [run for run in runs if run.request_id == build.request.pk], lease)
+            built.append(build)
+            if clock() - last > AT_LATEST:
+                _hand_over(built, runs, lease, clock)
+                built, last = [], clock()
+        _hand_over(built, runs, lease, clock)
     except LeaseLost:
         log.warning("lease_lost", runs=[run.pk for run in runs])
-    except actions.StoreUnavailable as error:
-        _later(runs, str(error), lease, clock)
-    except DatabaseError:
+
+
+def _write(build: building.Build, runs: Sequence[StoreRun], lease: Lease) -> None:
+    """Write one package, or note why it could not be: the others are built all the same."""
+    try:
+        lease.beat()
+        building.write(build, lease.beat)
+    except (LeaseLost, DatabaseError):
         raise
+    except actions.StoreUnavailable as error:
+        outcome = RunOutcome("failed", reason=str(error))
     except RESOURCES as error:
         log.error("package_put_back", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
-        _later(runs, type(error).__name__, lease, clock)
+        outcome = RunOutcome("failed", reason=type(error).__name__)
     except Exception as error:  # noqa: BLE001 - whatever one person's data provoke
         log.error("package_stopped", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
-        _stop(runs, type(error).__name__, lease, clock)
+        outcome = RunOutcome("blocked", reason=type(error).__name__)
     else:
-        _report(runs, _package_outcomes(runs, answers), lease, clock)
+        return
+    build.outcomes = {run.store.key: outcome for run in runs}
+
+
+def _hand_over(built: Sequence[building.Build], runs: Sequence[StoreRun], lease: Lease, clock: Clock) -> None:
+    building.hand_over(built, now=clock())
+    outcomes: dict[int, RunOutcome] = {}
+    for build in built:
+        own = [run for run in runs if run.request_id == build.request.pk]
+        outcomes |= _package_outcomes(own, build.outcomes or {})
+    _report([run for run in runs if run.pk in outcomes], outcomes, lease, clock)
 
 
 def _package_outcomes(runs: Sequence[StoreRun], answers: dict[str, RunOutcome]) -> dict[int, RunOutcome]:

@@ -59,7 +59,7 @@ def _own(person: Person) -> Own | None:
     """What the application holds about whoever has one of these mailboxes (R24)."""
     mailboxes = (identity.value for identity in person.identities if identity.kind == IdentityKind.EMAIL)
     customer = next(filter(None, map(owner_of_mailbox, mailboxes)), None)
-    return own_data.own(customer) if customer else None
+    return own_data.own_of([customer])[customer.pk] if customer else None
 
 
 def _note(answer: Answer, outcomes: Mapping[str, RunOutcome], *, kept: bool) -> None:

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from privacy import actions, audit
 from privacy.actions import Contact, RunOutcome, StoreUnavailable
-from requests_app import cases, delivery, package_files
+from requests_app import building, cases, delivery, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, Package, RightsRequest, RunState, StoreRun
 from requests_app.models import State as CaseState
@@ -77,7 +77,7 @@ def make_case(right: str = "access", **columns: Any) -> RightsRequest:
 
 
 def build(case: RightsRequest, **more: Any) -> Package:
-    delivery.build_package(request=case, now=NOW, **more)
+    building.build_package(request=case, now=NOW, **more)
     return Package.objects.get(request=case)
 
 
@@ -158,7 +158,7 @@ def test_the_engine_is_asked_for_the_person_the_plans_and_the_choices(writer: Wr
 def test_building_again_builds_nothing(writer: Writer, folder: Path) -> None:
     case = make_case()
     first = build(case)
-    assert delivery.build_package(request=case, now=NOW + timedelta(days=1)) == DONE
+    assert building.build_package(request=case, now=NOW + timedelta(days=1)) == DONE
     again = Package.objects.get()
     assert (again.file_name, again.ready_at, len(writer.calls)) == (first.file_name, NOW, 1)
     assert told(case) == ["package.built"]
@@ -167,7 +167,7 @@ def test_building_again_builds_nothing(writer: Writer, folder: Path) -> None:
 def test_a_store_that_is_not_done_leaves_no_package(writer: Writer, folder: Path) -> None:
     writer.outcomes = DONE | {"billing": RunOutcome("blocked", reason="no safeguard")}
     case = make_case()
-    assert delivery.build_package(request=case, now=NOW) == writer.outcomes
+    assert building.build_package(request=case, now=NOW) == writer.outcomes
     assert files(folder) == []
     assert Package.objects.get().state == Package.State.BUILDING
     assert Package.objects.get().key is None
@@ -234,10 +234,10 @@ def test_of_two_builds_at_once_the_later_one_counts(writer: Writer, folder: Path
     def second() -> None:
         writer.meanwhile = lambda: None
         writer.data = b"second" * 1000
-        assert delivery.build_package(request=case, now=NOW) == DONE
+        assert building.build_package(request=case, now=NOW) == DONE
 
     writer.meanwhile = second
-    assert delivery.build_package(request=case, now=NOW)["crm"].status == "failed"
+    assert building.build_package(request=case, now=NOW)["crm"].status == "failed"
     package = Package.objects.get()
     assert files(folder) == [package.file_name]
     assert download(case) == b"second" * 1000
@@ -437,9 +437,9 @@ def test_a_package_withdrawn_while_it_is_built_is_never_ready(writer: Writer, fo
             delivery.revoke_packages(customer=case.customer, reason="erasure", now=NOW)
 
     writer.meanwhile = withdrawn
-    assert delivery.build_package(request=case, now=NOW)["crm"].status == "failed"
+    assert building.build_package(request=case, now=NOW)["crm"].status == "failed"
     assert files(folder) == []
-    assert delivery.build_package(request=case, now=NOW)["crm"].status == "blocked"
+    assert building.build_package(request=case, now=NOW)["crm"].status == "blocked"
     assert Package.objects.get().state == Package.State.REVOKED
 
 
@@ -449,7 +449,7 @@ def test_an_expired_package_may_be_built_anew(writer: Writer, commit: Callable) 
     with commit():
         delivery.expire_packages(now=NOW + timedelta(days=14))
     later = NOW + timedelta(days=20)
-    delivery.build_package(request=case, now=later)
+    building.build_package(request=case, now=later)
     assert download(case, now=later) == writer.data
 
 
@@ -513,7 +513,7 @@ def test_nothing_is_announced_of_a_package_that_did_not_come_about(writer: Write
     monkeypatch.setattr(actions, "contacts", lambda person, **options: [contact("email", "anna@work.example")])
     writer.outcomes = {"crm": RunOutcome("failed", reason="busy")}
     case = make_case()
-    delivery.build_package(request=case, now=NOW)
+    building.build_package(request=case, now=NOW)
     assert announced() == set()
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from privacy import actions
 from privacy.actions import RunOutcome, StoreUnavailable
-from requests_app import cases, delivery
+from requests_app import cases
 from requests_app.leases import LeaseLost
 from requests_app.models import RunState, State, StoreRun
 from requests_app.workers import build_due, locate_due, run_due
@@ -13,21 +14,21 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def built(monkeypatch):
-    """Calls of build_package, and what it answers next."""
+def built(monkeypatch, settings, tmp_path):
+    """The cases whose packages were written, and what the engine answers next."""
+    settings.INSYN_PACKAGE_DIR = tmp_path
     calls, answers = [], {}
 
-    def build_package(*, request, now, heartbeat):
-        calls.append(request.reference)
+    def write_package(sink, *, information, plans, heartbeat, **_asked):
+        calls.append(information["reference"])
         heartbeat()
-        answer = answers.get("error")
+        answer = answers.get("error") or answers.get(information["reference"])
         if answer:
             raise answer
-        return {
-            key: answers.get(key, RunOutcome("done", {"collections": {"customer": {"rows": 3, "exported": 3}}})) for key in STORES
-        }
+        done = RunOutcome("done", {"collections": {"customer": {"rows": 3, "exported": 3}}})
+        return {key: answers.get(key, done) for key in plans}
 
-    monkeypatch.setattr(delivery, "build_package", build_package)
+    monkeypatch.setattr(actions, "write_package", write_package)
     return calls, answers
 
 
