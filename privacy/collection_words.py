@@ -27,13 +27,9 @@ def columns(collection: Collection) -> tuple[Column, ...]:
 
 
 def _column(field: Field) -> Column:
-    name, sentence = vocabulary.category_words(field.categories)
-    words = (
-        vocabulary.in_all_languages(name)
-        if field.personal
-        else dict.fromkeys(vocabulary.LANGUAGES, vocabulary.readable(field.name))
-    )
-    return Column(field.name, dict(field.label) or words, field.categories, vocabulary.in_all_languages(sentence))
+    name, sentence = vocabulary.category_texts(field.categories)
+    words = name if field.personal else dict.fromkeys(vocabulary.LANGUAGES, vocabulary.readable(field.name))
+    return Column(field.name, field.label or words, field.categories, sentence)
 
 
 def _told_apart(column: Column) -> dict[str, str]:

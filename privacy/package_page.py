@@ -7,15 +7,18 @@ nothing, and its own policy forbids both (a <meta> policy, since a file has no h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from html import escape
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -27,6 +30,10 @@ from privacy.engine.export import SHOWN_ROWS, Column, Part, Written
 LONGEST_CELL = 500  # characters; the files have the rest
 OPEN_ROWS = 10  # shown at once; the others when asked for
 NOTHING = "–"
+SHORT = 25  # characters of a cell that is not broken
+# What there is much of is drawn without a template, which takes ten times as long.
+PAIR = "<div><dt>{}</dt><dd>{}</dd></div>"
+MEANING = "<div><dt>{label}</dt><dd>{explanation} <code>{name}</code></dd></div>"
 
 
 class HtmlPage:
@@ -45,16 +52,19 @@ class HtmlPage:
         begins_store, self._store = written.part.store != self._store, written.part.store
         order = in_reading_order(written.part.columns)
         columns = [self._column(written.part.columns[place]) for place in order]
-        cells = [[(column["label"], row[place]) for column, place in zip(columns, order, strict=True)] for row in written.shown]
+        rows = [[row[place] for place in order] for row in written.shown]
+        labels = [column["label"] for column in columns]
         return self._render(
             "section.html",
             {
                 "begins_store": begins_store,
-                "columns": columns,
-                "only": cells[0] if len(cells) == 1 else None,
-                "open": cells[:OPEN_ROWS],
-                "more": cells[OPEN_ROWS:],
-                "not_shown": written.rows - len(cells),
+                "labels": labels,
+                "meanings": format_html_join("\n    ", MEANING, columns),
+                "only": format_html_join("\n    ", PAIR, zip(labels, rows[0], strict=True)) if len(rows) == 1 else "",
+                "open": _table_rows(labels, rows[:OPEN_ROWS]),
+                "more": _table_rows(labels, rows[OPEN_ROWS:]),
+                "more_rows": len(rows[OPEN_ROWS:]),
+                "not_shown": written.rows - len(rows),
                 **self._described(written, number),
             },
         )
@@ -127,6 +137,18 @@ class HtmlPage:
     def _speaking(self) -> Iterator[None]:
         with override(self.language):
             yield
+
+
+def _table_rows(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> SafeString:
+    cells = [f'<td data-label="{escape(label)}"' for label in labels]
+    lines = (
+        "".join(
+            f'{cell} class="short">{escape(text)}</td>' if len(text) < SHORT else f"{cell}>{escape(text)}</td>"
+            for cell, text in zip(cells, row, strict=True)
+        )
+        for row in rows
+    )
+    return SafeString("".join(f"\n<tr>{line}</tr>" for line in lines))
 
 
 def in_reading_order(columns: Sequence[Column]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -134,10 +135,18 @@ def country_name(country: str) -> str:
     return str(EEA.get(country.upper()) or ELSEWHERE.get(country.upper()) or country.upper())
 
 
-def category_words(categories: Iterable[str]) -> tuple[Words, Words]:
+@lru_cache(maxsize=2048)
+def category_words(categories: tuple[str, ...]) -> tuple[Words, Words]:
     """Name and sentence for what stands in a field with these taxonomy categories."""
-    best = max(_matches(tuple(categories)), key=lambda key: (key.count("."), key.startswith("user")), default="system")
+    best = max(_matches(categories), key=lambda key: (key.count("."), key.startswith("user")), default="system")
     return CATEGORIES[best]
+
+
+@lru_cache(maxsize=2048)
+def category_texts(categories: tuple[str, ...]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The same in all languages."""
+    name, sentence = category_words(categories)
+    return in_all_languages(name), in_all_languages(sentence)
 
 
 def _matches(categories: tuple[str, ...]) -> Iterator[str]:
