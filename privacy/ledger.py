@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from privacy.arrays import execute_with_arrays
 from privacy.crypto import keyed_hash
 from privacy.models import LedgerEntry
 
@@ -83,15 +84,14 @@ def record_many(cases: Iterable[tuple[str, Iterable[Entry]]], *, store_key: str,
 
 _INSERT = """
 INSERT INTO privacy_ledgerentry ("case", store_key, kind, field, lookup, lookup_key, erased_at, expires_on)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::date[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::date[])
 ON CONFLICT DO NOTHING
 """
 
 
 def _insert(marks: Sequence[Mark]) -> None:
     """As arrays: a person leaves dozens of marks, and a model for each would take longer than erasing the rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [[getattr(mark, name) for mark in marks] for name in _COLUMNS])
+    execute_with_arrays(_INSERT, [[getattr(mark, name) for mark in marks] for name in _COLUMNS])
 
 
 def _fields(mark: Mark | LedgerEntry) -> dict[str, Any]:

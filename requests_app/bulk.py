@@ -9,6 +9,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import JSONField, Model
 
+from privacy.arrays import execute_with_arrays
+
 
 def write_columns(rows: Sequence[Model], columns: Sequence[str]) -> None:
     """Write these columns of rows of one model. `bulk_update` would do, and build an expression tree for every value."""
@@ -16,15 +18,14 @@ def write_columns(rows: Sequence[Model], columns: Sequence[str]) -> None:
         return
     meta, quote = rows[0]._meta, connection.ops.quote_name
     fields: list[Any] = [meta.pk, *(meta.get_field(name) for name in columns)]
-    arrays = ", ".join(f"%s::{_array_type(field)}[]" for field in fields)
+    arrays = ", ".join(f"%b::{_array_type(field)}[]" for field in fields)
     names = ", ".join(f"c{number}" for number in range(len(fields)))
     changes = ", ".join(
         f"{quote(field.column)} = {_read(field, f'v.c{number}')}" for number, field in enumerate(fields) if number
     )
     table = quote(meta.db_table)
     sql = f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS v({names}) WHERE {table}.{quote(fields[0].column)} = v.c0"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [[_value(field, row) for row in rows] for field in fields])
+    execute_with_arrays(sql, [[_value(field, row) for row in rows] for field in fields])
 
 
 def _array_type(field: Any) -> str:
