@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
 from django.db.backends.postgresql.base import ServerBindingCursor
@@ -16,7 +16,7 @@ def execute_with_arrays(sql: str, arrays: Sequence[Sequence[Any]]) -> None:
     as long for values of some kilobytes.
     """
     connection.ensure_connection()
-    cursor = ServerBindingCursor(connection.connection)
+    cursor: Any = cast(Any, ServerBindingCursor)(connection.connection)
     wrapped = connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
     with wrapped:
         wrapped.execute(sql, [list(array) for array in arrays])

@@ -58,7 +58,7 @@ def build_package(*, request: RightsRequest, now: datetime, heartbeat: Callable[
 
 
 def begin(requests: Iterable[RightsRequest], *, now: datetime) -> list[Build]:
-    """The packages of these cases, those that need none with their outcomes; the others get a new name, and what goes into them."""
+    """The packages of these cases: with their outcomes, or under a new name and with what goes into them."""
     cases = {request.pk: request for request in requests}
     with transaction.atomic():
         new = [Package(request=case, file_name=package_files.new_name(), created_at=now) for case in cases.values()]

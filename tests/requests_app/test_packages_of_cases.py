@@ -179,7 +179,8 @@ def test_whoever_is_acted_on_elsewhere_waits_with_all_stores(approved, clock, bu
     other = approved_case(clock)
     run = StoreRun.objects.get(request=other, store__key="billing")
     own = connection.get_connection_params()
-    with psycopg.connect(**{name: own[name] for name in ("dbname", "user", "password", "host", "port") if name in own}) as session:
+    place = {name: own[name] for name in ("dbname", "user", "password", "host", "port") if name in own}
+    with psycopg.connect(**place) as session:
         session.execute("SELECT pg_advisory_lock(%s)", [lock_number(f"person:{run.store_id}:{run.subject}")])
         assert build_due(clock=clock) == 2
         assert build_due(clock=clock) == 0
