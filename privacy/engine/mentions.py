@@ -21,6 +21,7 @@ _LOCAL = re.compile(r"[\w.+-]+")  # what an address may be part of a longer one 
 _WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"[0-9]+")
 _SPELLED = re.compile(rf"[0-9](?:[{SEPARATORS}]*[0-9])*")
+_RUN = re.compile(rf"[0-9{SEPARATORS}]*")  # backwards
 _PLUS = re.compile(rf"[{SEPARATORS}]*[+]")  # backwards
 _MORE_DOMAIN = re.compile(r"[\w-]|[.]\w")
 
@@ -48,8 +49,7 @@ class Mentions:
         self._emails = _by_tail(emails)
         self._reach = 2 * max(map(len, emails), default=0) + 8  # characters, composed or not, and some more
         self._dialled, self._abroad = _by_digits(phones)
-        lengths = [len(digits) for digits in (*self._dialled, *self._abroad)]
-        self._fewest, self._most = min(lengths, default=0), max(lengths, default=0)
+        self._most = max((len(digits) for digits in (*self._dialled, *self._abroad)), default=0)
         self._words, self._odd = _by_word(words)
         # What the databases hold against every text is quick here, too.
         patterns = self.needles.phone_pattern, self.needles.word_pattern
@@ -63,8 +63,8 @@ class Mentions:
         if self._emails:
             for people in self._addresses(text):
                 found |= people
-        if self._phone_gate and self._phone_gate.search(text):
-            for people in self._numbers(text):
+        if self._phone_gate:
+            for people in self._numbers(text, self._phone_gate):
                 found |= people
         if (self._words or self._odd) and (self._word_gate is None or self._word_gate.search(text)):
             folded = _folded(text)
@@ -91,10 +91,15 @@ class Mentions:
                         yield people
             at = text.find("@", at + 1)
 
-    def _numbers(self, text: str) -> Iterator[set[int]]:
-        for spelled in _SPELLED.finditer(text):
-            if len(spelled[0]) < self._fewest:
-                continue
+    def _numbers(self, text: str, gate: re.Pattern[str]) -> Iterator[set[int]]:
+        at = 0
+        while hit := gate.search(text, at):
+            # Only what is spelled around a hit is taken apart: looking for digits in all of a text takes longer than the gate.
+            before = _RUN.match(text[at : hit.start()][::-1])
+            spelled = _SPELLED.search(text, hit.start() - (len(before[0]) if before else 0))
+            if spelled is None:
+                return
+            at = spelled.end()
             parts = _DIGITS.findall(spelled[0])
             for first in range(len(parts)):
                 digits = ""

@@ -195,7 +195,7 @@ def test_the_page_is_light_and_asks_little(annas, django_assert_max_num_queries)
 
 def test_it_stands_in_the_persons_package_with_its_history(annas, anna):
     press(annas, "give", of_age="on")
-    rows = own_data.own(anna)
+    rows = own_data.own_of([anna])[anna.pk]
     assert "Newsletter" in rows["requests_app_consent"][0]["text"]
     assert rows["privacy_auditevent"]
 

@@ -132,7 +132,7 @@ def test_what_is_written_lies_encrypted_and_is_in_no_log(case):
 
 def test_messages_are_in_the_persons_package_and_go_with_the_account(case, anna):
     ask(case)
-    (row,) = own_data.own(anna)["requests_app_message"]
+    (row,) = own_data.own_of([anna])[anna.pk]["requests_app_message"]
     assert row["text"] == ASKED
     assert "staff" not in row
     long_after = timezone.now() + timedelta(days=5 * 366)
