@@ -63,7 +63,7 @@ def next_search(now: datetime) -> list[StoreRun]:
     """Up to a batch of runs of one right whose data are to be found."""
     due = locatable(now)
     head = due.order_by("due_at", "pk").defer("plan").first()
-    return _oldest(due.filter(right=head.right), lost=head.lost) if head else []
+    return _oldest(due.filter(right=head.right), lost=head.lost, limit=BATCH) if head else []
 
 
 def next_batch(now: datetime) -> list[StoreRun]:
@@ -73,7 +73,7 @@ def next_batch(now: datetime) -> list[StoreRun]:
     if head is None:
         return []
     alike = due.filter(store=head.store_id, right=head.right, dataset_version=head.dataset_version)
-    once = {run.subject: run for run in reversed(_oldest(alike, lost=head.lost))}
+    once = {run.subject: run for run in reversed(_oldest(alike, lost=head.lost, limit=BATCH))}
     return list(once.values())
 
 
@@ -142,7 +142,7 @@ def executable(now: datetime) -> QuerySet[StoreRun]:
     )
 
 
-def _oldest(due: QuerySet[StoreRun], *, lost: int, limit: int = BATCH) -> list[StoreRun]:
+def _oldest(due: QuerySet[StoreRun], *, lost: int, limit: int) -> list[StoreRun]:
     """The oldest of these, locked; alone if its workers keep disappearing, else without those whose do."""
     if lost >= ALONE_AFTER:
         limit, due = 1, due.filter(lost__gte=ALONE_AFTER)
