@@ -230,10 +230,10 @@ def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]
     for rule in kept if isinstance(kept, list) else ():
         rules.setdefault((rule["basis"], bool(rule.get("until"))), []).append(rule)
     for (basis, _dated), together in rules.items():
-        yield _named(labels, name, _kept(basis, together))
+        yield _named(labels, name, kept_words(basis, together))
 
 
-def _kept(basis: str, rules: Sequence[Mapping[str, Any]]) -> str:
+def kept_words(basis: str, rules: Sequence[Mapping[str, Any]]) -> str:
     """The rows that one law keeps, as one line, whatever the day of each: seven years of invoices are no list to read."""
     rows = sum(rule.get("rows", 0) for rule in rules)
     days = sorted({date.fromisoformat(rule["until"]) for rule in rules if rule.get("until")})

@@ -5,19 +5,21 @@ The clock runs on, whatever staff ask here: only asking for proof of identity ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, Staff
 from privacy import audit
-from requests_app import notices
+from requests_app import notices, uploads
 from requests_app.errors import NotAllowed
 from requests_app.intake import HIGHEST_LEVEL, LEVEL_TO_LOOK, NEEDED_LEVEL, level_for
-from requests_app.models import Message, Right, RightsRequest, State
+from requests_app.models import Message, Right, RightsRequest, State, Upload
 from requests_app.steps import CUSTOMER, locked, require_role, require_words, staff_actor
 
 LONGEST_MESSAGE = 4000
@@ -31,14 +33,24 @@ class Shown:
     message: Message
     text: str | None
     is_mine: bool
+    files: tuple[Upload, ...] = ()
 
 
-def write_to_staff(*, request: RightsRequest, customer: Customer, level: int, text: str, form: str, now: datetime) -> None:
+def write_to_staff(
+    *,
+    request: RightsRequest,
+    customer: Customer,
+    level: int,
+    text: str,
+    form: str,
+    now: datetime,
+    file: UploadedFile | None = None,
+) -> None:
     """The person writes, in a sitting of this level; what staff asked and it shows counts as answered. A form works once."""
-    with locked(request) as row:
-        if row.customer_id != customer.pk:
-            raise NotAllowed(_("This is not your request."))
-        words = _require_text(text)
+    if request.customer_id != customer.pk:
+        raise NotAllowed(_("This is not your request."))
+    words = _require_text(text)
+    with _attachment(request, file, form, now) as attach, locked(request) as row:
         if _was_sent(row, form):
             return
         today = Message.objects.filter(request=row, staff=None, sent_at__gt=now - timedelta(days=1))
@@ -48,17 +60,24 @@ def write_to_staff(*, request: RightsRequest, customer: Customer, level: int, te
             request=row, is_question=True, answered_at=None, needed_level__lte=level_for(row, level=level)
         ).update(answered_at=now)
         message = Message.objects.create(request=row, text=words, needed_level=HIGHEST_LEVEL, form=form, sent_at=now)
-        payload = {"message": message.pk, "answers": asked}
+        payload = {"message": message.pk, "answers": asked, "files": attach(message)}
         audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload, now=now)
 
 
 def write_to_person(
-    *, request: RightsRequest, acting_user: Staff, text: str, is_question: bool, form: str, now: datetime
+    *,
+    request: RightsRequest,
+    acting_user: Staff,
+    text: str,
+    is_question: bool,
+    form: str,
+    now: datetime,
+    file: UploadedFile | None = None,
 ) -> None:
     """Staff write or ask; what the person had written counts as answered. The notice says only that there is something new."""
-    with locked(request) as row:
-        require_role(acting_user, "request.write")
-        words = _require_text(text)
+    require_role(acting_user, "request.write")
+    words = _require_text(text)
+    with _attachment(request, file, form, now, acting_user) as attach, locked(request) as row:
         if _was_sent(row, form):
             return
         answered = to_be_answered(row).update(answered_at=now)
@@ -71,10 +90,32 @@ def write_to_person(
             form=form,
             sent_at=now,
         )
-        payload = {"message": message.pk, "question": is_question, "answers": answered}
+        payload = {"message": message.pk, "question": is_question, "answers": answered, "files": attach(message)}
         actor = staff_actor(acting_user)
         audit.record(chain=row.reference, actor=actor, action="message.sent", payload=payload, now=now)
         notices.tell(request=row, event="message", occasion=message.pk, now=now)
+
+
+@contextmanager
+def _attachment(
+    request: RightsRequest, file: UploadedFile | None, form: str, now: datetime, acting_user: Staff | None = None
+) -> Iterator[Callable[[Message], int]]:
+    """Takes the file before the case is locked, since that takes a second; what no message took along is deleted again.
+
+    What is given is called with the message, and answers how many files go with it.
+    """
+    if file is None or _was_sent(request, form):
+        yield lambda message: 0
+        return
+    try:
+        upload = uploads.receive(request=request, purpose=Upload.Purpose.MESSAGE, file=file, now=now, acting_user=acting_user)
+    except uploads.UploadRefused as error:
+        raise NotAllowed(str(error)) from None
+    try:
+        yield lambda message: Upload.objects.filter(pk=upload.pk).update(message=message)
+    finally:
+        unsent = Upload.objects.filter(pk=upload.pk, message=None)
+        uploads.delete(uploads=unsent, reason="unsent", now=now)
 
 
 def leave_unanswered(*, request: RightsRequest, acting_user: Staff, now: datetime) -> None:
@@ -84,6 +125,12 @@ def leave_unanswered(*, request: RightsRequest, acting_user: Staff, now: datetim
         if left := to_be_answered(row).update(answered_at=now):
             payload = {"messages": left}
             audit.record(chain=row.reference, actor=staff_actor(acting_user), action="message.noted", payload=payload, now=now)
+
+
+def messages_about(request: RightsRequest) -> list[Message]:
+    """The whole conversation, the oldest message first, with the files that are still there."""
+    files = Prefetch("uploads", queryset=Upload.objects.filter(deleted_at=None).defer("key"))
+    return list(request.messages.select_related("staff").prefetch_related(files))
 
 
 def to_be_answered(request: RightsRequest) -> QuerySet[Message]:
@@ -99,7 +146,10 @@ def shown_to_person(request: RightsRequest, messages: Sequence[Message], *, leve
     """The conversation as its person sees it in a sitting of this level, the oldest message first."""
     level = level_for(request, level=level)
     return [
-        Shown(message, message.text if level >= message.needed_level else None, message.staff_id is None) for message in messages
+        Shown(message, message.text, message.staff_id is None, tuple(message.uploads.all()))
+        if level >= message.needed_level
+        else Shown(message, None, message.staff_id is None)
+        for message in messages
     ]
 
 

@@ -66,7 +66,7 @@ NOTICES: dict[str, Notice] = {
     "package_deleted": Notice(
         gettext_lazy("The package of your request %(reference)s is deleted"),
         gettext_lazy(
-            "The package of your request %(reference)s is deleted, as somebody who was signed in as you wished. Was it not you? "
+            "Somebody who was signed in as you deleted the package of your request %(reference)s. Was it not you? "
             "Then contact us."
         ),
     ),

@@ -19,12 +19,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localdate
+from django.utils.translation import get_language, ngettext, override
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, override
 
 from accounts.models import Customer
 from privacy import audit
-from requests_app.answers import labels_of, left_behind, standing_of
+from requests_app.answers import kept_words, labels_of, left_behind, standing_of
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
 from requests_app.receipt_checks import Summary, code_of, digest_of, signed_pdf
@@ -161,7 +161,7 @@ def _qr(code: str) -> str:
 def _words(facts: Mapping[str, Any], code: str) -> dict[str, Any]:
     check = f"{settings.INSYN_PUBLIC_URL.rstrip('/')}/receipt/" if settings.INSYN_PUBLIC_URL else ""
     return {
-        "language": _("en"),
+        "language": (get_language() or "en")[:2],
         "title": _("Receipt of an erasure"),
         "company": facts["company"],
         "facts": [
@@ -202,17 +202,11 @@ def _collection_words(item: Mapping[str, Any]) -> Iterator[str]:
         yield _("%(count)s are somebody else's too, and go with their last owner") % _count(count)
     if count := item["left"]:
         yield _("%(count)s left as they are, since they are about somebody else too") % _count(count)
+    rules: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for rule in item["kept"]:
-        values = {**_count(rule["rows"]), "basis": rule["basis"], "until": _day(rule["until"]) if rule["until"] else ""}
-        if rule["until"]:
-            words = ngettext(
-                "%(count)s record kept until %(until)s: %(basis)s",
-                "%(count)s records kept until %(until)s: %(basis)s",
-                rule["rows"],
-            )
-        else:
-            words = ngettext("%(count)s record kept: %(basis)s", "%(count)s records kept: %(basis)s", rule["rows"])
-        yield words % values
+        rules.setdefault((rule["basis"], bool(rule["until"])), []).append(rule)
+    for (basis, _dated), together in rules.items():
+        yield kept_words(basis, together)
 
 
 def _scan_words(store: Mapping[str, Any]) -> Iterator[str]:

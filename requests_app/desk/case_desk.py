@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -19,7 +20,7 @@ from accounts.models import CustomerIdentity
 from accounts.roles import may
 from accounts.staff_site import staff_site
 from privacy import audit
-from requests_app import cases
+from requests_app import cases, uploads
 from requests_app.contested_look import look_at_group
 from requests_app.desk import consents
 from requests_app.desk.asked import what_was_asked
@@ -32,7 +33,7 @@ from requests_app.desk.standing import Standing, short_code, totals
 from requests_app.desk.steps import NO_TARGET, STEPS, Step, WrongCode, missing_before, possible_steps
 from requests_app.desk.trail import trail
 from requests_app.desk.words import RIGHT_NAMES
-from requests_app.models import Right, RightsRequest, RunState
+from requests_app.models import Right, RightsRequest, RunState, Upload
 from requests_app.portal.masks import mask
 from requests_app.triage import extension_letter
 
@@ -49,6 +50,7 @@ class CaseDesk(Queue):
             path("enter/", self.view(guarded(self.enter_view)), name=self.url_name("enter")),
             path("find/", self.view(guarded(self.find_view)), name=self.url_name("find")),
             path("<int:object_id>/identity/<int:identity_id>/", self.view(self.identity_view), name=self.url_name("identity")),
+            path("<int:object_id>/files/<int:upload_id>/", self.view(self.file_view), name=self.url_name("file")),
             path("<int:object_id>/rows/", self.view(guarded(self.rows_view)), name=self.url_name("rows")),
             path("<int:object_id>/<slug:step>/", self.view(guarded(self.step_view)), name=self.url_name("step")),
             path("<int:object_id>/<slug:step>/<int:target>/", self.view(guarded(self.step_view)), name=self.url_name("target")),
@@ -126,7 +128,8 @@ class CaseDesk(Queue):
         if not chosen.possible(standing, target):
             self._say_why_not(request, chosen, standing)
             return redirect(self.url("change", object_id))
-        form = chosen.form(request.POST if request.method == "POST" else None, standing=standing)
+        data = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = chosen.form(*data, standing=standing)
         if request.method == "POST" and form.is_valid():
             answer = self._take(request, chosen, standing, form, target)
             if answer is not None:
@@ -196,6 +199,18 @@ class CaseDesk(Queue):
         context = {"title": _("Identity in %(reference)s") % {"reference": standing.request.reference}, "identity": identity}
         context |= {"back": self.url("change", object_id), "back_label": standing.request.reference}
         return self.page(request, "admin/identity.html", context)
+
+    # --- a file that came with a message ---
+
+    def file_view(self, request: HttpRequest, object_id: int, upload_id: int) -> HttpResponseBase:
+        refuse_unless(request, "request.read_words")
+        standing = self.standing_of(request, object_id)
+        found = Upload.objects.filter(pk=upload_id, request=standing.request, message__isnull=False).select_related("request")
+        try:
+            return uploads.attachment(upload=found.get(), acting_user=standing.user, now=timezone.now())
+        except Upload.DoesNotExist:
+            messages.warning(request, _("This file is not here any more."))
+            return redirect(self.url("change", object_id))
 
     # --- contested rows ---
 

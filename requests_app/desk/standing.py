@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import CustomerIdentity, Staff
 from privacy.models import Restriction
+from requests_app import conversation
 from requests_app.cases import NEEDED_LEVEL, plan_digest
 from requests_app.closing import ENDED_BY_ERASURE
 from requests_app.deadlines import local_date, notice_due, paused_days_between
@@ -45,7 +46,7 @@ class Standing:
 
     @cached_property
     def messages(self) -> list[Message]:
-        return list(self.request.messages.select_related("staff"))
+        return conversation.messages_about(self.request)
 
     @cached_property
     def restrictions(self) -> list[Restriction]:

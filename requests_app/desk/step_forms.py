@@ -13,12 +13,14 @@ from accounts.models import Role, Staff
 from accounts.people import person_of
 from accounts.roles import TABLE
 from privacy import actions
+from requests_app import uploads
 from requests_app.cases import claims_to_accept
 from requests_app.conversation import LONGEST_MESSAGE, level_to_read
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
 from requests_app.intake import HIGHEST_LEVEL
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
+from requests_app.portal.form_base import UploadField
 from requests_app.portal.masks import mask
 
 WORDS = forms.Textarea(attrs={"rows": 5})
@@ -44,14 +46,20 @@ class MessageForm(StepForm):
         help_text=_("The person reads it when signed in. Write nothing here that the person would not get as an answer."),
     )
     is_question = forms.BooleanField(label=_("I wait for an answer"), required=False)
+    file = UploadField(label=_("Attach a file"), required=False)
     form = forms.CharField(widget=forms.HiddenInput, max_length=32)
 
     def prepare(self) -> None:
         self.fields["form"].initial = secrets.token_urlsafe(16)
+        if not uploads.are_open():
+            del self.fields["file"]
         if level_to_read(self.standing.request) < HIGHEST_LEVEL:
             self.fields["text"].help_text = _(
                 "Whoever reads this person's mailbox can read it: nothing more is proved or needed here. Write no personal data."
             )
+
+    def clean(self) -> dict[str, Any]:
+        return {"file": None, **(super().clean() or {})}
 
 
 class AssignForm(StepForm):

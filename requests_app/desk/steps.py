@@ -158,7 +158,7 @@ STEPS: dict[str, Step] = {
             "request.write",
             legal=lambda s: bool(s.identities),
             will_happen=will.message,
-            perform=_with(conversation.write_to_person, text="text", is_question="is_question", form="form"),
+            perform=_with(conversation.write_to_person, text="text", is_question="is_question", form="form", file="file"),
             form=forms.MessageForm,
             tone="plain",
             done=_("The message is there for the person to read."),

@@ -9,6 +9,7 @@ from datetime import date
 from django.utils.formats import date_format
 
 HEIGHT, STEP, GAP = 100, 20, 4
+LEAST_BARS = 12  # that there is room for: two bars are not drawn as two walls
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def chart_of(history: Sequence[tuple[str, int]]) -> Chart | None:
         return None
     most = max(count for _period, count in history) or 1
     bars = tuple(_bar(number, period, count, most) for number, (period, count) in enumerate(history))
-    return Chart(bars, len(bars) * STEP - GAP, HEIGHT)
+    return Chart(bars, max(len(bars), LEAST_BARS) * STEP - GAP, HEIGHT)
 
 
 def _bar(number: int, period: str, count: int, most: int) -> Bar:

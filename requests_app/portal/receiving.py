@@ -102,6 +102,7 @@ def _around(table: Any, found: Any, words: str, start: int) -> dict[str, Any]:
     """Where this page stands among the others."""
     ends_before = found.passed < table.rows
     return {
+        "lines": [(number, cells and list(zip(table.headings, cells, strict=True))) for number, cells in found.rows],
         "words": words,
         "start": start,
         "chart": None if words or start else chart_of(table.history),

@@ -33,6 +33,7 @@ urlpatterns = [
     path("requests/<str:reference>/progress/", following.progress, name="progress"),
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<str:reference>/waive/", following.waive, name="waive"),
+    path("requests/<str:reference>/messages/<int:upload>/", writing.file, name="message_file"),
     path("requests/<str:reference>/receipt/", receipts.receipt, name="receipt"),
     path("requests/<str:reference>/messages/", writing.write, name="messages"),
     path("requests/<str:reference>/package/", receiving.download, name="download"),

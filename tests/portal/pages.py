@@ -56,6 +56,7 @@ PAGES: dict[str, Page] = {
     "progress": Page(Who.OWNER),
     "withdraw": Page(Who.OWNER),
     "messages": Page(Who.OWNER),
+    "message_file": Page(Who.OWNER, fills={"<int:upload>": "1"}),
     "waive": Page(Who.OWNER_PROVED),
     "download": Page(Who.OWNER_PROVED),
     "download_as": Page(Who.OWNER_PROVED, fills={"<slug:form>": "csv"}),

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from accounts.models import Role
 from privacy import audit
-from requests_app import conversation, forgetting, own_data
+from requests_app import conversation, forgetting, own_data, uploads
 from requests_app.errors import NotAllowed
-from requests_app.models import Message, OutboxItem, RightsRequest, State
+from requests_app.models import Message, OutboxItem, RightsRequest, State, Upload
 from tests.factories import make_customer, make_request, make_staff
+from tests.files import picture, sent
 
 pytestmark = pytest.mark.django_db
 ASKED = "Which of the two addresses is yours?"
@@ -160,3 +161,71 @@ def test_the_page_asks_little_however_long_the_conversation(annas_proved, case, 
         ask(case, f"Message {number}", form=f"f{number}", user=user)
     with django_assert_max_num_queries(12):
         page_of(annas_proved, case)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def upload_folder(settings, tmp_path):
+    settings.INSYN_UPLOAD_DIR = tmp_path / "uploads"
+    return settings.INSYN_UPLOAD_DIR
+
+
+def send(client, case, content, form=None):
+    fields = {"text": ANSWERED, "form": form or form_of(client, case), "file": sent(content)}
+    return client.post(path_of(case), fields)
+
+
+def test_a_file_goes_along_with_a_message(annas_proved, case, upload_folder):
+    assert send(annas_proved, case, picture()).status_code == 302
+    upload = Upload.objects.get()
+    assert upload.message == Message.objects.get()
+    path = f"/requests/{case.reference}/messages/{upload.pk}/"
+    assert path in page_of(annas_proved, case)
+    response = annas_proved.get(path)
+    assert response["Content-Disposition"].startswith("attachment")
+    assert b"".join(response.streaming_content).startswith(b"\xff\xd8")
+    assert audit.events(case.reference).filter(action="upload.opened").count() == 1
+
+
+def test_a_file_that_is_refused_sends_nothing(annas_proved, case, upload_folder):
+    response = send(annas_proved, case, b"MZ no picture")
+    assert response.status_code == 422
+    assert "Only JPEG, PNG and PDF" in response.content.decode()
+    assert not Message.objects.exists()
+
+
+def test_the_same_form_twice_keeps_the_file_once(annas_proved, case, upload_folder):
+    form = form_of(annas_proved, case)
+    for _time in range(2):
+        assert send(annas_proved, case, picture(), form).status_code == 302
+    assert Upload.objects.count() == 1
+
+
+def test_a_file_that_no_message_took_along_is_deleted(annas_proved, case, upload_folder, monkeypatch):
+    monkeypatch.setattr(conversation, "MOST_A_DAY", 0)
+    assert send(annas_proved, case, picture()).status_code == 422
+    assert Upload.objects.get().deleted_at
+
+
+def test_a_file_is_for_who_may_read_its_message(annas, bos, case, upload_folder):
+    send(annas, case, picture())
+    path = f"/requests/{case.reference}/messages/{Upload.objects.get().pk}/"
+    assert path not in page_of(annas, case)
+    assert annas.get(path)["Location"].startswith("/identity/")
+    assert bos.get(path).status_code == 404
+    assert not audit.events(case.reference).filter(action="upload.opened").exists()
+
+
+def test_a_file_of_another_request_or_purpose_is_not_handed_out_here(annas_proved, anna, case, upload_folder):
+    other = make_request(anna, "restriction")
+    send(annas_proved, other, picture())
+    proof = uploads.receive(request=case, purpose="evidence", file=sent(picture()), now=timezone.now())
+    for upload in (Upload.objects.exclude(pk=proof.pk).get(), proof):
+        assert annas_proved.get(f"/requests/{case.reference}/messages/{upload.pk}/").status_code == 302
+
+
+def test_where_files_are_closed_there_is_no_field_for_them(annas_proved, case, settings):
+    settings.INSYN_UPLOADS_OPEN = False
+    assert 'type="file"' not in page_of(annas_proved, case)

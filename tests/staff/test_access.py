@@ -34,6 +34,7 @@ PAGES = {
     "requests_app_rightsrequest_find": "request.search",
     "requests_app_rightsrequest_identity": "request.reveal_identity",
     "requests_app_rightsrequest_rows": "request.see_contested",
+    "requests_app_rightsrequest_file": "request.read_words",
     "requests_app_consent_changelist": "request.see",
     "requests_app_consent_change": "request.see",
     "requests_app_consent_handled": "request.report_task",
@@ -144,6 +145,8 @@ class World:
             args = [pk[model].pk]
         elif page == "rows":
             args = [self.case.pk]
+        elif page == "file":
+            args = [self.case.pk, 1]
         elif page == "identity":
             args = [self.case.pk, self.case.customer.identities.first().pk]
         elif name == "accounts_staff_confirm":

@@ -4,8 +4,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from privacy import audit
 from requests_app import conversation
-from requests_app.models import Message
+from requests_app.models import Message, Upload
+from tests.files import picture, sent
 from tests.staff.conftest import make_case
 from tests.staff.test_steps import step_url
 
@@ -62,3 +64,20 @@ def test_the_agent_is_warned_where_only_the_mailbox_is_proved(desk):
     page = desk.browser("alice").get(step_url(make_case(level=1), "message")).content.decode()
     assert "Write no personal data." in page
     assert "Write no personal data." not in desk.browser("alice").get(step_url(make_case(), "message")).content.decode()
+
+
+def test_a_colleague_sends_a_file_and_looks_at_one(desk, settings, tmp_path):
+    settings.INSYN_UPLOAD_DIR = tmp_path / "uploads"
+    case = make_case()
+    assert send(desk, "alice", case, text="Here it is.", file=sent(picture())).status_code == 302
+    upload = Upload.objects.get()
+    assert upload.message == Message.objects.get()
+    url = reverse("admin:requests_app_rightsrequest_file", args=[case.pk, upload.pk])
+    assert url in case_page(desk, "olof", case)
+    assert b"".join(desk.browser("olof").get(url).streaming_content).startswith(b"\xff\xd8")
+    event = audit.events(case.reference).get(action="upload.opened")
+    assert event.actor == f"staff:{desk.person('olof').pk}"
+    other = reverse("admin:requests_app_rightsrequest_file", args=[make_case().pk, upload.pk])
+    assert desk.browser("olof").get(other).status_code == 302
+    assert send(desk, "alice", case, text="And this.", file=sent(b"MZ")).status_code == 200
+    assert Message.objects.count() == 1
