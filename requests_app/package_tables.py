@@ -117,15 +117,34 @@ class Tables:
 
     def rows(self, table: Table, *, start: int = 0, limit: int = PAGE_ROWS, clock: Callable[[], float] = time.monotonic) -> Slice:
         """`limit` rows after the first `start`."""
-        return self._look(table, start, limit, (), clock)
+        return self._look(table, start, limit, (), "", clock)
 
     def search(
         self, table: Table, words: str, *, start: int = 0, limit: int = PAGE_ROWS, clock: Callable[[], float] = time.monotonic
     ) -> Slice:
         """The first `limit` rows after `start` that have all these words somewhere, whatever their case."""
-        return self._look(table, start, limit, tuple(words.casefold().split()), clock)
+        sought = tuple(words.casefold().split())
+        return self._look(table, start, limit, sought, self._as_it_lies(sought), clock)
 
-    def _look(self, table: Table, start: int, limit: int, words: Sequence[str], clock: Callable[[], float]) -> Slice:
+    def _as_it_lies(self, words: Sequence[str]) -> str:
+        """One of the words that a row which has it shows already in its bytes: ten times as many rows are looked through so.
+
+        A word without a letter may be part of a date, which is shown otherwise than it is written, as are yes and no.
+        """
+        shown = {self._page.cell(value).casefold() for value in (True, False)}
+        return next(
+            (
+                word
+                for word in words
+                if any(map(str.isalpha, word))
+                and word.isprintable()
+                and not {'"', "\\"} & set(word)
+                and not any(word in one for one in shown)
+            ),
+            "",
+        )
+
+    def _look(self, table: Table, start: int, limit: int, words: Sequence[str], sign: str, clock: Callable[[], float]) -> Slice:
         end, passed = clock() + SECONDS, 0
         found: list[tuple[int, tuple[str, ...] | None]] = []
         with self._archive.open(table.json_file) as member:
@@ -133,20 +152,15 @@ class Tables:
                 if passed % LOOKED_AT_A_TIME == 0 and clock() > end:
                     return Slice(tuple(found), passed, complete=False)
                 passed += 1
-                if passed <= start:
+                if passed <= start or (sign and (line is None or sign not in line.decode().casefold())):
                     continue
-                row = self._row(table, line)
-                if not words or (row is not None and _has(row, words)):
+                values = None if line is None else _values(table, line)
+                row = None if values is None else tuple(map(self._cell, values))
+                if not words or (values is not None and row is not None and _have(values, row, words)):
                     found.append((passed, row))
                     if len(found) == limit:
                         break
         return Slice(tuple(found), passed, complete=True)
-
-    def _row(self, table: Table, line: bytes | None) -> tuple[str, ...] | None:
-        if line is None:
-            return None
-        row = json.loads(line)
-        return tuple(self._cell(row[column.name]) for column in table.columns)
 
     def _cell(self, value: Any) -> str:
         if isinstance(value, str) and MOMENT.match(value):
@@ -178,6 +192,12 @@ def _lines(member: zipfile.ZipExtFile | Any) -> Iterator[bytes | None]:
             yield line.rstrip(b",\r\n")
 
 
-def _has(row: Sequence[str], words: Sequence[str]) -> bool:
-    text = "\x1f".join(row).casefold()
+def _values(table: Table, line: bytes) -> list[Any]:
+    row = json.loads(line)
+    return [row[column.name] for column in table.columns]
+
+
+def _have(values: Sequence[Any], row: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether all words stand in what is shown, or in texts of which only the beginning is shown."""
+    text = "\x1f".join((*row, *(value for value in values if isinstance(value, str)))).casefold()
     return all(word in text for word in words)

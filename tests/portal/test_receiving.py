@@ -5,7 +5,7 @@ import json
 import random
 import re
 import zipfile
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,6 +99,31 @@ def test_a_search_finds_words_in_any_case_and_stands_in_no_address(annas_proved,
     assert not re.search(r'(href|action)="[^"]*(q=|BERG)', page)
     assert "0 rows found" in annas_proved.post(path_of(case, "read/1/"), {"q": "nobody"}).content.decode()
     assert EVIL not in annas_proved.post(path_of(case, "read/1/"), {"q": EVIL}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("14:12", [1]),  # as the time is shown here, not as it is written in the file
+        ("2026-03-05", [1]),
+        ("yes", [1]),
+        ("no", [2, 3]),
+        ("STRASSE", [3]),
+        ("straße ö", [3]),
+        ('say "hi"', [2]),
+        ("back\\slash", [2]),
+        ("the-very-end", [3]),
+        ("hi the-very-end", []),
+        ("none", []),
+    ],
+)
+def test_a_search_finds_what_is_shown_and_what_is_cut(annas_proved, case, words, rows):
+    afternoon = datetime(2026, 3, 5, 13, 12, tzinfo=UTC)
+    texts = ["plain", 'say "hi" back\\slash', "Storgatan, Straße ö " + "x" * 600 + " the-very-end"]
+    shown = [(afternoon, True, texts[0]), (None, False, texts[1]), (None, False, texts[2])]
+    give_package(case, part(shown, "at", "active", "text"))
+    found = annas_proved.post(path_of(case, "read/1/"), {"q": words}).context["found"]
+    assert [number for number, _cells in found.rows] == rows
 
 
 def test_a_search_goes_on_where_the_page_ended(annas_proved, case, package):
