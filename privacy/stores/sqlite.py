@@ -130,6 +130,11 @@ class SqliteDialect(Dialect):
     def odd(self, expression: str, kind: str) -> str:
         return f"insyn_odd({_literal(kind)}, {expression})"
 
+    def as_text(self, expression: str, column: Column) -> str:
+        if column.family not in ("int", "bool", "float", "decimal"):
+            return expression
+        return f"CASE WHEN typeof({expression}) = 'text' THEN {expression} END"  # numbers need not be looked into
+
     def may_hold(self, rows: str, texts: Sequence[str], needles: Needles) -> tuple[str, str, dict[str, Any]]:
         conditions = ["instr({0}, '@') > 0"] if needles.emails else []
         with_digit = all(re.search("[0-9]", word) for word in needles.words)
@@ -195,7 +200,7 @@ def _column(row: Any, sql: str) -> Column:
         generated=hidden in (2, 3),
         exact=not lenient,
         collation=lenient[1].upper() if lenient else None,
-        free=_family(kind) not in ("int", "bool", "float"),
+        free=not (primary and kind == "INTEGER"),  # the number of the row itself: nothing else is held to its type
     )
 
 

@@ -145,12 +145,16 @@ def test_a_kind_of_identity_is_a_word_and_no_sql(site: SqliteSite) -> None:
 
 
 def test_a_residue_scan_reads_texts_in_columns_of_any_declared_type(site: SqliteSite) -> None:
-    """A declared length is not enforced, and a column without a type, or of one that is no word for text, may hold texts."""
+    """A declared length is not enforced, and a type is how values like to be stored: any column may hold texts."""
     text = "call anna@example.com"
-    site.run("CREATE TABLE note (id INTEGER PRIMARY KEY, short VARCHAR(5), bare, named STRING, written BLOB)")
-    site.run(f"INSERT INTO note VALUES (1, '{text}', '{text}', '{text}', '{text}'), (2, 'x', 2, 2.5, x'00ff')")
+    columns = {"short": "VARCHAR(5)", "bare": "", "named": "STRING", "written": "BLOB"}
+    columns |= {"number": "INTEGER", "ratio": "REAL", "yes": "BOOLEAN", "money": "DECIMAL(6,2)", "day": "DATE"}
+    site.run(f"CREATE TABLE note (id INTEGER PRIMARY KEY, {', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    texts = f", '{text}'" * len(columns)
+    site.run(f"INSERT INTO note VALUES (1{texts})")
+    site.run("INSERT INTO note VALUES (2, 'x', 2, 2.5, x'00ff', 1, 2.5, 1, 3.25, '2020-01-01')")
     store = site.open()
     graph = build({"site": Dataset("site", {})}, {"site": store.schema()}, check=False)
     with store.read() as session:
         found = scan(graph, session, "site", [[("email", "anna@example.com")]])
-    assert {(item.column, item.rows) for item in found[0]} == {(f"note.{n}", 1) for n in ("short", "bare", "named", "written")}
+    assert {(item.column, item.rows) for item in found[0]} == {(f"note.{n}", 1) for n in columns}
