@@ -350,6 +350,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- logs -------------------------------------------------------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER = "config.errors.Frames"
 LOGGING = CONFIGURATION
 configure_structlog()
 structlog.contextvars.clear_contextvars()

@@ -31,6 +31,7 @@ from requests_app import doorbell
 from requests_app.cases import approve_erasure, propose_erasure
 from requests_app.workers import locate_due, run_due
 from tests.factories import make_customer, make_request, make_staff
+from tests.requests_app.test_api import URL, caller
 from tests.schemas.conftest import KINDS, MakeZoo
 from tests.schemas.zoo import ANNA, FROZEN, PERSON, PERSON_FIELDS, Zoo, counted
 from tests.staff.conftest import enrol, sign_in
@@ -288,6 +289,24 @@ def test_a_statement_that_takes_too_long_says_nothing(
     assert counted(here.content()) == counted(before)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_package_of_a_store_that_refuses_says_nothing(zoo: MakeZoo, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """PostgreSQL proposes the column that was meant."""
+    here = zoo(kind)
+    prepared(here, kind)
+    person = Person("1", (Identity("email", ANNA),))
+    plan = find([person], right="access")["1"]["zoo"].plan
+    assert plan
+    here.run(f"ALTER TABLE person RENAME COLUMN name TO {CANARY}_name")
+    with everything_said(caplog) as said:
+        try:
+            outcome = actions.write_package(io.BytesIO(), person=person, plans={"zoo": plan}, language="en")
+        except (StoreError, actions.StoreUnavailable) as error:
+            said.append(told(error))
+        else:
+            pytest.fail(f"{outcome}")
+
+
 # -- the whole product ---------------------------------------------------------------------------------------------------
 
 
@@ -316,8 +335,14 @@ def test_no_worker_page_or_answer_says_it(
         for run in case.runs.all():
             said += [run.state, run.error, repr(run.report)]
             assert "refused" in run.error, "it came as far as the store"
-        page = sign_in(agent).get(reverse("admin:requests_app_rightsrequest_change", args=[case.pk]))
-        assert page.status_code == 200
-        said.append(page.content.decode())
+        desk, own = sign_in(agent), caller(case.customer)
+        for client, page in (
+            (desk, reverse("admin:requests_app_rightsrequest_change", args=[case.pk])),
+            (own, URL),
+            (own, f"{URL}{case.reference}/"),
+        ):
+            answer = client.get(page)
+            assert answer.status_code == 200
+            said.append(answer.content.decode())
         said += [str(event.payload) for event in AuditEvent.objects.all()]
     assert counted(here.content()) == counted(before)
