@@ -67,7 +67,9 @@ def change(
         holdings = locate(graph, {store.key: session}, subjects, heartbeat=heartbeat)
         for job, subject, holding, report in zip(jobs, subjects, holdings, reports, strict=True):
             heartbeat()
-            report.blocked = "; ".join(plans.changes(graph, job.plan, holding, subject.identities))
+            # Lifting puts back what was remembered, by key: whose the rows are now does not matter to it.
+            judged = Holding(undisputed=True) if how is lift else holding
+            report.blocked = "; ".join(plans.changes(graph, job.plan, judged, subject.identities))
             if not report.blocked:
                 how(graph, session, store, job, holding, report)
         before_commit(reports)

@@ -177,16 +177,27 @@ class Place:
 
     def change(self, identities: Identities, how: changes.Change, **more: Any) -> dict[str, changes.Report]:
         """Rectify, restrict, lift or object, in every store. `state`: what each store remembered of a restriction."""
-        (holding,) = self.locate([identities])
-        state, out = more.pop("state", {}), {}
-        for key, store in self.stores.items():
-            plan = plans.write(self.graph, Keys(self.graph), key, holding)
-            job = changes.Job(pairs(identities), plan, state=state.get(key), **more)
-            (out[key],) = changes.change(self.graph, store, [job], how)
-        return out
+        return self.change_all(self.changing([identities], **more), how)[0]
+
+    def changing(self, people: Sequence[Identities], *, state: Mapping[str, Any] | None = None, **more: Any) -> list[Changes]:
+        """Per person what is to be changed in every store: planned now, carried out when it suits."""
+        keys, state = Keys(self.graph), state or {}
+        return [
+            {
+                key: changes.Job(pairs(identities), plans.write(self.graph, keys, key, holding), state=state.get(key), **more)
+                for key in self.stores
+            }
+            for identities, holding in zip(people, self.locate(people), strict=True)
+        ]
+
+    def change_all(self, jobs: Sequence[Changes], how: changes.Change) -> list[dict[str, changes.Report]]:
+        """All in one batch. One report per person and store."""
+        done = {key: changes.change(self.graph, store, [job[key] for job in jobs], how) for key, store in self.stores.items()}
+        return [{key: done[key][number] for key in self.stores} for number in range(len(jobs))]
 
 
 Jobs = dict[str, Job]
+Changes = dict[str, changes.Job]
 
 
 class _Sessions(dict[str, Any]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
@@ -288,6 +288,39 @@ def bystanders_stay_as_they_are(url: str, counted: Counted, world: World, person
         unchanged(others - let_go - {row for row, fate in verdict.fates.items() if fate == PART}, "erase")
 
 
+def a_batch_of_changes_ends_as_one_by_one(url: str, counted: Counted, world: World, people: list[Identities], table: int) -> None:
+    """Restrict, lift, object and rectify (R27): the rows byte for byte, and what is told of them.
+
+    Where triggers keep history, the copies of one's change may make a row contested for the next, who is asked (R29): those
+    worlds say nothing here.
+    """
+    if any(table.history_of for table in world.tables.values()):
+        return
+    counted.update(kinds.of_batch([Locator(world, person).locate() for person in people]))
+    name = sorted(t.name for t in world.tables.values() if t.mapped)[table % sum(t.mapped for t in world.tables.values())]
+    values = {f"{name}.note": {"new": "corrected"}}
+    ways = [changes.restrict, changes.lift, changes.stop_marketing, changes.rectify(NOW, today=TODAY)]
+
+    def carried_out(*, together: bool) -> list[Any]:
+        seen: list[Any] = []
+        with Place(url, world) as place:
+            jobs = place.changing(people, values=values)
+            for how in ways:
+                batches = [jobs] if together else [[job] for job in jobs]
+                reports = [report for batch in batches for report in place.change_all(batch, how)]
+                seen.append(([{key: (r.collections, r.blocked) for key, r in one.items()} for one in reports], place.bytes()))
+                if how is changes.restrict:
+                    remembered = [
+                        {key: replace(job[key], state=r[key].state) for key in job} for job, r in zip(jobs, reports, strict=True)
+                    ]
+                    jobs = remembered
+        return seen
+
+    at_once, apart = carried_out(together=True), carried_out(together=False)
+    note(f"{people}\n{at_once}\n{apart}")
+    assert at_once == apart
+
+
 def only_made(url: str, counted: Counted, world: World, people: list[Identities], answer: str | None) -> None:
     """Nothing is tried; what the worlds contain is counted."""
     counted.update(kinds.of_batch([by_rule(world, person, answers_of(world, answer), counted)[0] for person in people]))
@@ -313,6 +346,10 @@ PROPERTIES = {
         Property(only_made, {"people": st.lists(persons(), min_size=2, max_size=4), "answer": ANSWERS}),
         Property(as_if_never_there, {"person": persons(), "answer": ANSWERS}),
         Property(bystanders_stay_as_they_are, {"person": persons(), "table": st.integers(0, 9)}),
+        Property(
+            a_batch_of_changes_ends_as_one_by_one,
+            {"people": st.lists(persons(), min_size=2, max_size=4), "table": st.integers(0, 9)},
+        ),
     )
 }
 
