@@ -28,7 +28,7 @@ BENCHES = {
     "residue": "the look for what erasures left, for 1,000 people",
     "scale": "a person's cost in a small and in a large store (takes minutes; not part of the default)",
 }
-TOLD = ("finding_s", "per_minute", "p95_s", "statements", "memory_mib", "megabytes_per_second")
+TOLD = ("finding_s", "per_minute", "p95_s", "statements", "memory_mib", "megabytes_per_second", "deletes_ratio")
 DEFAULT = "engine,road,access,heavy,residue"
 
 

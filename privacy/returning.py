@@ -27,6 +27,7 @@ from privacy.engine.decide import DELETE, Decision, decide
 from privacy.engine.erase import subject_of
 from privacy.engine.holding import Holding
 from privacy.engine.locate import locate
+from privacy.engine.report import Report
 from privacy.finding import located
 from privacy.maps import Maps
 from privacy.models import AuditEvent, DatasetVersion, Remnant, Store
@@ -52,7 +53,7 @@ class Leaving:
 # -- when an erasure ends -----------------------------------------------------------------------------------------------
 
 
-def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, erasing.Report]], now: datetime) -> None:
+def keep(*, store_key: str, reports: Iterable[tuple[str, str, int, Report]], now: datetime) -> None:
     """Remember what erasures left: (case, person, map version, report). The same again changes nothing."""
     left = [(case, ref, version, report) for case, ref, version, report in reports if report.remnant]
     if not left:
@@ -83,7 +84,7 @@ def _with_what_stood(rows: Sequence[Remnant], store: Store) -> None:
             row.due_on = min((day for day in (row.due_on, old.due_on) if day), default=None)
 
 
-def _facts(report: erasing.Report) -> dict[str, Any]:
+def _facts(report: Report) -> dict[str, Any]:
     counts = {}
     for name, done in report.collections.items():
         kept = done["kept"]
@@ -279,7 +280,7 @@ def _go(maps: Maps, store: str, going: Sequence[tuple[Remnant, erasing.Job]], no
     return [_note(row, report, version, now) for (row, _), report in zip(going, reports, strict=True)]
 
 
-def _note(row: Remnant, report: erasing.Report, version: int, now: datetime) -> Leaving:
+def _note(row: Remnant, report: Report, version: int, now: datetime) -> Leaving:
     if report.blocked:
         return _stop(row, report.blocked, now)
     row.origin = row.origin or row.plan

@@ -130,6 +130,15 @@ class Graph:
         return {node: tuple(columns) for node, columns in found.items()}
 
     @cached_property
+    def json_alike(self) -> frozenset[Node]:
+        """The collections of which a group's values are the same in JSON."""
+        return frozenset(
+            node
+            for node, columns in self.group_columns.items()
+            if all(self.column(node, name).family in ("int", "text", "bool") for name in columns)
+        )
+
+    @cached_property
     def feeds(self) -> Mapping[str, frozenset[str]]:
         """{store key: the other stores in which its rows lead to more}."""
         found: dict[str, set[str]] = {key: set() for key in self.datasets}

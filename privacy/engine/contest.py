@@ -7,17 +7,18 @@ shrinks and the contested only grow, the loop ends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine.facts import Facts, Found, Group
+from privacy.engine.facts import Facts
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of, lasting
 from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.reached import Found, Group
 from privacy.engine.subject import Subject
 from privacy.stores.base import Values
 
 
-def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts, stores: set[str]) -> Holding:
+def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts, stores: Set[str]) -> Holding:
     """What the rules say of one person's groups, one by one."""
     court = _Court(graph, keys, subject, found, facts, stores)
     contested: dict[Group, tuple[Reason, ...]] = {}
@@ -41,7 +42,7 @@ class _Court:
         subject: Subject,
         found: Found,
         facts: Facts,
-        stores: set[str],
+        stores: Set[str],
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
         self.found, self.roots, self.inbound = found.members, found.roots, found.inbound

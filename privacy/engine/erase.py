@@ -18,10 +18,11 @@ from privacy.engine import remnant as remnants
 from privacy.engine import triggers
 from privacy.engine.anonymize import assignments, replacement
 from privacy.engine.answers import Answers
+from privacy.engine.crowd import Crowd
 from privacy.engine.decide import ANONYMIZE, DELETE, KEEP, PART, UNDECIDED, Decision, decide, forgets, own_columns
 from privacy.engine.holding import Holding, Keys, identities_of
-from privacy.engine.locate import locate
-from privacy.engine.pseudonyms import pseudonymized
+from privacy.engine.locate import locate, search
+from privacy.engine.report import Report, account, account_crowd
 from privacy.engine.subject import Frozen, Subject
 from privacy.engine.traces import Traces
 from privacy.engine.uncollected import uncollected
@@ -40,24 +41,6 @@ class Job:
     plan: Mapping[str, Any]
     answers: Mapping[str, str] = field(default_factory=dict)  # {collection or group: keep | redact | anonymize | disclose}
     returning: bool = False  # the plan is a remnant: rows that it does not name stay
-
-
-@dataclass
-class Report:
-    """What was done for one person: counts per collection, and why it stopped where it did."""
-
-    collections: dict[str, dict[str, Any]] = field(default_factory=dict)
-    blocked: str = ""
-    remnant: dict[str, Any] | None = None  # what stays for a while, to be asked for again
-    due: date | None = None  # the first day on which something of it may go
-
-    @property
-    def contested(self) -> int:
-        return sum(c.get("undecided_contested", 0) for c in self.collections.values())
-
-    @property
-    def remaining(self) -> int:
-        return sum(c.get("remaining", 0) for c in self.collections.values())
 
 
 @uncollected()
@@ -80,13 +63,13 @@ def erase(
     for _ in range(ROUNDS):
         with store.connect() as connection:
             with ExitStack() as until_committed, store.write(connection) as session:
-                decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
+                crowd, decisions = _round(graph, store, session, jobs, subjects, reports, today, heartbeat)
                 until_committed.enter_context(committing())
             with store.read(connection) as session:
-                lefts = remaining(graph, session, decisions, heartbeat=heartbeat)
-        for report, left in zip(reports, lefts, strict=True):
+                left = remaining(graph, session, crowd, decisions, heartbeat=heartbeat)
+        for number, report in enumerate(reports):
             for name, counts in report.collections.items() if not report.blocked else ():
-                counts["remaining"] = left.get(name, 0)
+                counts["remaining"] = left.get(number, {}).get(name, 0)
         if not any(report.remaining for report in reports if not report.blocked):
             return [_with_left(report) for report in reports]
     raise StoreUnavailable(f"{store.key}: rows keep arriving while they are erased; it is tried again")
@@ -108,21 +91,32 @@ def _round(
     reports: list[Report],
     today: date,
     heartbeat: Callable[[], None],
-) -> list[Decision]:
-    """Those whose rows nobody disputes at once, then the others, wave by wave, each judged on what the earlier ones left."""
+) -> tuple[Crowd, dict[int, Decision]]:
+    """The crowd at once; then of the others those who meet nobody, and wave by wave the rest, each judged on what was left."""
 
-    def judge(numbers: Sequence[int]) -> tuple[list[Holding], list[Decision]]:
-        found = locate(graph, {store.key: session}, [subjects[i] for i in numbers], heartbeat=heartbeat)
+    def judge(numbers: Sequence[int], found: list[Holding]) -> list[tuple[Holding, Decision]]:
         remnant = [(jobs[i].plan, holding) for i, holding in zip(numbers, found, strict=True) if jobs[i].returning]
         remnants.set_apart(graph, session, store.key, remnant)
         answers = [Answers.read(graph, jobs[i].plan, jobs[i].answers, subjects[i].identities) for i in numbers]
-        return found, decide(graph, session, store.key, found, answers=answers, today=today)
+        decided = decide(graph, session, store.key, found, answers=answers, today=today)
+        return list(zip(found, decided, strict=True))
 
-    holdings, decisions = judge(range(len(jobs)))
-    for number, wave in enumerate(waves(graph, store.key, holdings, apart(holdings, decisions))):
-        if number:
-            for i, holding, decision in zip(wave, *judge(wave), strict=True):
-                holdings[i], decisions[i] = holding, decision
+    located = search(graph, {store.key: session}, subjects, heartbeat=heartbeat)
+    able = [i for i, job in enumerate(jobs) if not job.returning and job.plan["schema"] == graph.digest(store.key)]
+    crowd = Crowd.among(located, session, store.key, able, heartbeat)
+    others = [i for i in range(len(jobs)) if i not in crowd.people]
+    judged = dict(zip(others, judge(others, located.holdings(others)), strict=True))
+    if crowd.people:
+        _delete(graph, session, store.key, crowd.doomed(), heartbeat)
+        account_crowd(crowd, [job.plan for job in jobs], reports)
+    alone = apart([judged[i][0] for i in others], [judged[i][1] for i in others])
+    order = waves(graph, store.key, [judged[i][0] for i in others], alone)
+    for number, wave in enumerate([[others[place] for place in places] for places in order]):
+        if number or (crowd.people and not alone):  # what others held against them may have gone
+            found = locate(graph, {store.key: session}, [subjects[i] for i in wave], heartbeat=heartbeat)
+            judged |= zip(wave, judge(wave, found), strict=True)
+        holdings = {i: judged[i][0] for i in wave}
+        decisions = {i: judged[i][1] for i in wave}
         going = [i for i in wave if not _block(graph, jobs[i], subjects[i], reports[i], holdings[i], decisions[i])]
         ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
         left = remnants.remember(graph, session, store.key, ended)
@@ -130,16 +124,16 @@ def _round(
         acting = [decisions[i] for i in going]
         for _ in range(ROUNDS):  # more than one only where triggers keep history
             _update(graph, session, [(decision, subjects[i]) for decision, i in zip(acting, going, strict=True)], heartbeat)
-            _delete(graph, session, store.key, acting, heartbeat)
+            _delete(graph, session, store.key, _doomed(acting), heartbeat)
             if not (acting := traces.arrived(today)):
                 break
         for i in wave:
-            _account(graph, jobs[i], reports[i], store.key, holdings[i], decisions[i])
+            account(graph, jobs[i].plan, reports[i], store.key, decisions[i])
         for i, remembered, copies in zip(going, left, traces.removed, strict=True):
             _leave(reports[i], remembered, holdings[i], decisions[i])
             for name, count in copies.items():
                 reports[i].collections[name]["deleted"] += count
-    return decisions
+    return crowd, {i: decision for i, (_, decision) in judged.items() if not reports[i].blocked}
 
 
 def _memory(subject: Subject) -> Frozen:
@@ -232,13 +226,17 @@ def _part(
     return out
 
 
-def _delete(graph: Graph, session: Session, store: str, decisions: list[Decision], heartbeat: Callable[[], None]) -> None:
+def _doomed(decisions: Sequence[Decision]) -> dict[Node, dict[Values, Any]]:
     doomed: dict[Node, dict[Values, Any]] = {}
-    for decision in decisions:
-        for node, fates in decision.fates.items():
-            gone = fates if decision.goes else {values: fate for values, fate in fates.items() if fate.kind == DELETE}
-            if gone:
-                doomed.setdefault(node, {}).update(gone)
+    for node, values, fate in (group for decision in decisions for group in decision):
+        if fate.kind == DELETE:
+            doomed.setdefault(node, {})[values] = None
+    return doomed
+
+
+def _delete(
+    graph: Graph, session: Session, store: str, doomed: dict[Node, dict[Values, Any]], heartbeat: Callable[[], None]
+) -> None:
     order, cut = deletion_order(graph, store, set(doomed))
     for pointer in cut:
         heartbeat()
@@ -312,48 +310,3 @@ def _forget_parent(graph: Graph, session: Session, pointer: Pointer, parents: Ma
     letting_go = own_columns(graph, pointer) or [name for name in child if graph.column(pointer.child, name).nullable]
     groups = Groups(pointer.child[1], (*child, *pointer.when), tuple((*key, *pointer.when.values()) for key in wanted))
     session.update(groups, {name: Assignment(None) for name in letting_go})
-
-
-# -- accounting ---------------------------------------------------------------------------------------------------------
-
-
-def _account(graph: Graph, job: Job, report: Report, store: str, holding: Holding, decision: Decision) -> None:
-    planned, effects = plans.planned_counts(job.plan), plans.effects(decision)
-    linked = pseudonymized(graph, store, decision)
-    rows = _rows(holding, store)
-    for name in sorted({*planned, *effects, *(node[1] for node in holding.others if node[0] == store)}):
-        node, counts, found = (store, name), effects.get(name, {}), rows.get(name, 0)
-        before = report.collections.get(name)
-        entry: dict[str, Any] = {
-            "rows": planned.get(name, found),
-            "contested": 0 if holding.undisputed else sum(m.count for m in holding.members.get(node, {}).values() if m.reasons),
-            "others": sum(holding.others.get(node, {}).values()),
-            "deleted": counts.get("delete", 0),
-            "anonymized": counts.get("anonymize", 0) + counts.get("pinned", 0),
-            "pinned": counts.get("pinned", 0),
-            "kept": counts.get("kept", []),
-            "left": counts.get("left", 0) + counts.get("contested", 0),
-            "undecided_contested": counts.get("contested", 0),
-            "remaining": 0,
-        }
-        if counts.get("pinned_by"):
-            entry["pinned_by"] = counts["pinned_by"]
-        if name in linked:
-            entry["pseudonymized"] = linked[name]
-        if before:  # a further round adds to what the earlier did, and may not know again what that anonymized
-            entry["deleted"] += before["deleted"]
-            entry |= {name: max(entry[name], before[name]) for name in ("anonymized", "pinned")}
-            entry |= {name: before[name] for name in ("erased_earlier", "no_longer_theirs") if name in before}
-        elif (missing := planned.get(name, 0) - found) > 0:
-            astray = min(missing, holding.astray.get(node, 0))
-            entry |= {"no_longer_theirs": astray} if astray else {}
-            entry |= {"erased_earlier": missing - astray} if missing > astray else {}
-        if report.blocked:
-            entry |= {"deleted": 0, "anonymized": 0, "pinned": 0, "kept": [], "remaining": found}
-        report.collections[name] = entry
-
-
-def _rows(holding: Holding, store: str) -> dict[str, int]:
-    return {
-        node[1]: sum([member.count for member in groups.values()]) for node, groups in holding.members.items() if node[0] == store
-    }

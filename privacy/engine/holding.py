@@ -122,6 +122,24 @@ class Keys:
             return [None if (value := values[i]) is None else (value,) for values in groups]
         return [self.raw(node, columns, values) for values in groups]
 
+    def tagged(self, node: Node, columns: tuple[str, ...], groups: Iterable[Values]) -> list[Values | None]:
+        """`raw` of many groups (tag, *values), each with its tag: (tag, *key)."""
+        places = [i + 1 for i in self.places(node, columns)]
+        if len(places) == 1:
+            (i,) = places
+            return [None if (value := group[i]) is None else (group[0], value) for group in groups]
+        keys = [tuple([group[i] for i in (0, *places)]) for group in groups]
+        return [None if None in key else key for key in keys]
+
+    def tagged_normals(
+        self, node: Node, columns: tuple[str, ...], groups: Iterable[Values], parent: Node, parent_columns: tuple[str, ...]
+    ) -> list[Values | None]:
+        """`normal` of the same."""
+        if self._same(node, columns, parent, parent_columns):
+            return self.tagged(node, columns, groups)
+        keys = ((group[0], self.normal(node, columns, group[1:], parent, parent_columns)) for group in groups)
+        return [None if key is None else (tag, *key) for tag, key in keys]
+
     def normals(
         self, node: Node, columns: tuple[str, ...], groups: Iterable[Values], parent: Node, parent_columns: tuple[str, ...]
     ) -> list[Any]:

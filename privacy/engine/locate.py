@@ -8,18 +8,42 @@ contested, and the facts tell so for the whole batch at once: they are *undisput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine.contest import judge
-from privacy.engine.facts import Found, gather
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of
+from privacy.engine.facts import Facts, gather
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Reason, carries_identity, identities_of
+from privacy.engine.reached import Reached, Tagged
 from privacy.engine.subject import Subject
 from privacy.engine.uncollected import uncollected
 from privacy.engine.undisputed import Undisputed
 from privacy.stores.base import Session, Values
+
+
+@dataclass(frozen=True)
+class Located:
+    """What was found for a batch. Whose rows somebody else may have a part in is judged when asked for."""
+
+    graph: Graph
+    keys: Keys
+    subjects: Sequence[Subject]
+    reached: Reached
+    facts: Facts
+    stores: frozenset[str]
+    undisputed: Undisputed
+
+    def holdings(self, tags: Collection[int]) -> list[Holding]:
+        """One Holding for each of these people, judged per person, whoever shares the batch."""
+        found = self.reached.found(tags)
+        return [
+            self.undisputed.holding(tag, found[tag])
+            if tag in self.undisputed.people
+            else judge(self.graph, self.keys, self.subjects[tag], found[tag], self.facts, self.stores)
+            for tag in tags
+        ]
 
 
 @uncollected()
@@ -30,17 +54,25 @@ def locate(
     *,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> list[Holding]:
-    """One Holding per subject, judged per person, whoever shares the batch. Stores without a session take no part."""
-    search = _Search(graph, sessions, subjects, heartbeat)
-    search.reach()
-    facts = gather(graph, search.keys, sessions, subjects, search.found, search.fetched, heartbeat=heartbeat)
-    undisputed = Undisputed(graph, search.keys, facts, set(sessions))
-    return [
-        undisputed.holding(found)
-        if undisputed.holds(subject, found)
-        else judge(graph, search.keys, subject, found, facts, set(sessions))
-        for subject, found in zip(subjects, search.found, strict=True)
-    ]
+    """One Holding per subject. Stores without a session take no part."""
+    return search(graph, sessions, subjects, heartbeat=heartbeat).holdings(range(len(subjects)))
+
+
+@uncollected()
+def search(
+    graph: Graph,
+    sessions: Mapping[str, Session],
+    subjects: Sequence[Subject],
+    *,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> Located:
+    """The same, before anybody is judged one by one."""
+    searching = _Search(graph, sessions, subjects, heartbeat)
+    searching.reach()
+    keys, reached = searching.keys, searching.reached
+    facts = gather(graph, keys, sessions, subjects, reached, searching.fetched, heartbeat=heartbeat)
+    undisputed = Undisputed.among(graph, keys, subjects, reached, facts, set(sessions))
+    return Located(graph, keys, subjects, reached, facts, frozenset(sessions), undisputed)
 
 
 @dataclass
@@ -55,6 +87,12 @@ class _Walk:
     asked: set[Values] = field(default_factory=set)
     pending: list[Values] = field(default_factory=list)
 
+    def ask(self, keys: Iterable[Values | None]) -> None:
+        """Note those that were not asked for yet."""
+        new = [key for key in dict.fromkeys(keys) if key is not None and key not in self.asked]
+        self.asked.update(new)
+        self.pending += new
+
 
 class _Search:
     def __init__(
@@ -65,7 +103,7 @@ class _Search:
         self.subjects = subjects
         self.heartbeat = heartbeat
         self.keys = Keys(graph)
-        self.found = [Found() for _ in subjects]
+        self.reached = Reached()
         self.walks: dict[Any, _Walk] = {}
         self.fetched: dict[str, int] = {}  # link id → groups that an owner of theirs led to
         self.links = {link.id: link for link in graph.links}
@@ -93,7 +131,7 @@ class _Search:
                 continue
             self.heartbeat()
             by = self.graph.group_columns[walk.target]
-            hits = self.sessions[walk.target[0]].find(walk.target[1], walk.columns, rows, by, walk.constants)
+            hits = self.sessions[walk.target[0]].tagged(walk.target[1], walk.columns, rows, by, walk.constants)
             self._admit(walk.target, walk.role, hits, walk.link, ownerless=ownerless)
 
     def _roots(self) -> None:
@@ -107,7 +145,8 @@ class _Search:
                 if wanted and node[0] in self.sessions:
                     self.heartbeat()
                     by = self.graph.group_columns[node]
-                    self._admit(node, ROOT, self.sessions[node[0]].find_identity(node[1], column, kind, wanted, by))
+                    hits = self.sessions[node[0]].find_identity(node[1], column, kind, wanted, by)
+                    self._admit(node, ROOT, {(tag, *values): count for tag, values, count in hits})
 
     def _remembered_roots(self) -> None:
         """A resumed run starts from remembered link values, never from identities (R19)."""
@@ -119,29 +158,28 @@ class _Search:
                     columns = self._handle(node, values)
                     key = tuple(values[i] for i in self.keys.places(node, columns))
                     roots.setdefault((node, columns), []).append((tag, *key))
-                    reasons = subject.frozen.reasons(node, values) if subject.frozen else ()
+                    reasons = subject.frozen.reasons(node, values) if subject.frozen and subject.frozen.disputed else ()
                     if reasons and not (subject.disclosed and subject.disclosed(node, values, 1)):
                         doubted[tag, node, key] = reasons
         for (node, columns), rows in roots.items():
             self.heartbeat()
             places = self.keys.places(node, columns)
-            hits = list(self._again(node, columns, rows))
-            for tag, values, _ in hits if doubted else ():
+            hits = self._again(node, columns, rows)
+            for tag, *group in hits if doubted else ():
+                values = tuple(group)
                 reasons = doubted.get((tag, node, tuple(values[i] for i in places)), ())
                 if reasons and not self._named(tag, node, values):
-                    self.found[tag].parted[node, values] = reasons
+                    self.reached.parted.setdefault(tag, {})[node, values] = reasons
             self._admit(node, ROOT, hits)
 
-    def _again(self, node: Node, columns: tuple[str, ...], rows: list[Values]) -> Iterator[tuple[int, Values, int]]:
+    def _again(self, node: Node, columns: tuple[str, ...], rows: list[Values]) -> dict[Tagged, int]:
         """The groups of remembered rows (tag, *values of `columns`); not those that only a lenient collation holds for them."""
-        hits = self.sessions[node[0]].find(node[1], columns, rows, self.graph.group_columns[node], {})
+        hits = self.sessions[node[0]].tagged(node[1], columns, rows, self.graph.group_columns[node], {})
         if all(self.graph.column(node, name).exact for name in columns):
-            yield from hits
-            return
-        wanted, places = set(rows), self.keys.places(node, columns)
-        for tag, values, count in hits:
-            if (tag, *(values[i] for i in places)) in wanted:
-                yield tag, values, count
+            return hits
+        wanted = set(rows)
+        found = zip(hits.items(), self.keys.tagged(node, columns, hits), strict=True)
+        return {tagged: count for (tagged, count), key in found if key in wanted}
 
     def _named(self, tag: int, node: Node, values: Values) -> bool:
         """Whether this person's part has not been taken out of a contested row yet."""
@@ -171,9 +209,10 @@ class _Search:
         above it, what stayed of the plan stays in sight. On a first run everything is found and nothing is asked."""
         lost: dict[tuple[Node, tuple[str, ...]], list[tuple[int, Values]]] = {}
         for tag, subject in enumerate(self.subjects):
-            for node, groups in subject.frozen.known.items() if subject.frozen else ():
-                for values in groups.keys() - self.found[tag].members.get(node, {}).keys():
-                    role, reasons = groups[values]
+            for node, planned in subject.frozen.planned.items() if subject.frozen else ():
+                there = self.reached.members.get(node, {})
+                for values in [values for values in planned if (tag, *values) not in there]:
+                    role, reasons = subject.frozen.known[node][values] if subject.frozen else (REFERRED, ())
                     if role != REFERRED and not reasons:
                         self._lead_on(tag, node, values, downwards=True, joint=False)
                     if columns := self._handle(node, values):
@@ -196,10 +235,10 @@ class _Search:
         for tag, node, places, values, count in self.unreached:
             known = reached.get((tag, node, places))
             if known is None:
-                members = self.found[tag].members.get(node, ())
+                members = [tagged[1:] for tagged in self.reached.members.get(node, ()) if tagged[0] == tag]
                 known = reached[tag, node, places] = {tuple(group[i] for i in places) for group in members}
             if tuple(values[i] for i in places) not in known:
-                astray = self.found[tag].astray
+                astray = self.reached.astray.setdefault(tag, {})
                 astray[node] = astray.get(node, 0) + count
 
     def _changed(self) -> None:
@@ -208,23 +247,25 @@ class _Search:
         asked: dict[tuple[Node, tuple[str, ...]], list[Values]] = {}
         for tag, subject in enumerate(self.subjects):
             for node, groups in subject.frozen.roots.items() if subject.frozen else ():
-                members = self.found[tag].members.get(node, {})
+                members = self.reached.members.get(node, ())
                 for values in groups:
-                    if values not in members and not self._unique(node, columns := self._handle(node, values)):
+                    if (tag, *values) not in members and not self._unique(node, columns := self._handle(node, values)):
                         names = tuple(name for name in self._mine(subject, node, values) if name in columns)
                         if names:
                             key = tuple(values[i] for i in self.keys.places(node, names))
                             asked.setdefault((node, names), []).append((tag, *key))
         for (node, names), rows in asked.items():
-            for tag, values, count in self._again(node, names, list(dict.fromkeys(rows))):
-                found, frozen = self.found[tag], self.subjects[tag].frozen
-                if values in found.members.get(node, ()) or not frozen:
+            for tagged, count in self._again(node, names, list(dict.fromkeys(rows))).items():
+                tag, values = tagged[0], tagged[1:]
+                frozen = self.subjects[tag].frozen
+                if tagged in self.reached.members.get(node, ()) or not frozen:
                     continue
                 stayed = (old for old in frozen.roots[node] if frozen.reasons(node, old))
                 if any(all(now in (was, None) for was, now in zip(old, values, strict=True)) for old in stayed):
-                    found.astray[node] = found.astray.get(node, 0) + count  # it let go of what went
+                    astray = self.reached.astray.setdefault(tag, {})
+                    astray[node] = astray.get(node, 0) + count  # it let go of what went
                 else:
-                    found.changed.add(node)
+                    self.reached.changed.setdefault(tag, set()).add(node)
 
     def _unique(self, node: Node, columns: tuple[str, ...]) -> bool:
         return any(set(unique) <= set(columns) for unique in self.graph.table(node).uniques)
@@ -244,11 +285,8 @@ class _Search:
                 self._lead_in(tag, link, down, key)
 
     def _lead_in(self, tag: int, link: Link, downwards: bool, key: Values) -> None:
-        self.found[tag].inbound.setdefault((link.id, downwards), []).append(key)
-        walk = self._along(link, downwards)
-        if (ask := (tag, *key)) not in walk.asked:
-            walk.asked.add(ask)
-            walk.pending.append(ask)
+        self.reached.inbound.setdefault(tag, {}).setdefault((link.id, downwards), []).append(key)
+        self._along(link, downwards).ask([(tag, *key)])
 
     def _along(self, link: Link, downwards: bool) -> _Walk:
         """The walk along a link. Links that refer to one key of one collection are one walk."""
@@ -263,47 +301,22 @@ class _Search:
     def _meant(self, link: Link, node: Node, values: Values) -> bool:
         return link.when_node != node or self.keys.holds(node, link.when, values)
 
-    def _onward(self, node: Node, role: str) -> list[tuple[_Walk, tuple[int, ...], Link]]:
-        """The walks on from a group in this role, and where in it the key stands."""
-        out = []
+    def _onward(self, node: Node, role: str) -> Iterator[tuple[_Walk, tuple[str, ...], Link]]:
+        """The walks on from a group in this role, and the columns in which it has the key."""
         for link, downwards in self.graph.links_from.get(node, ()):
-            if role == REFERRED and (downwards or (link.joint and not link.refers)):
-                continue
-            columns = link.parent_columns if downwards else link.child_columns
-            out.append((self._along(link, downwards), self.keys.places(node, columns), link))
-        return out
+            if role != REFERRED or not (downwards or (link.joint and not link.refers)):
+                yield self._along(link, downwards), link.parent_columns if downwards else link.child_columns, link
 
-    def _admit(
-        self, node: Node, role: str, hits: Iterable[tuple[int, Values, int]], link: str = "", *, ownerless: bool = False
-    ) -> None:
+    def _admit(self, node: Node, role: str, hits: Mapping[Tagged, int], link: str = "", *, ownerless: bool = False) -> None:
         """Take in groups of a collection, and note where each that is new, or stronger than it was, leads."""
-        onward = self._onward(node, role)
-        strangers = role == REFERRED and any(field.identity for field in self.graph.collection(node).fields.values())
-        rows = 0
-        for tag, values, count in hits:
-            rows += 1
-            found = self.found[tag]
-            members = found.members.get(node)
-            if members is None:
-                members = found.members[node] = {}
-            before = members.get(values)
-            if role == ROOT:
-                found.roots.setdefault(node, set()).add(values)
-            elif role == REFERRED:
-                found.referred.setdefault(node, set()).add(values)
-            found.disputed |= ownerless
-            if before is not None and (before.role != REFERRED or role == REFERRED):
-                continue
-            members[values] = Member(count, role)
+        new = self.reached.take(node, role, hits)
+        if ownerless:
+            self.reached.disputed.update(tagged[0] for tagged in hits)
+        elif link:
+            self.fetched[link] = self.fetched.get(link, 0) + len(hits)
+        if role == REFERRED and any(item.identity for item in self.graph.collection(node).fields.values()):
             # R9: a referenced row with an identity is somebody's record; were it this person's it would be a root.
-            if strangers and carries_identity(self.graph, node, values):
-                continue
-            for walk, places, way in onward:
-                if way.when and not self._meant(way, node, values):
-                    continue
-                ask = (tag, values[places[0]]) if len(places) == 1 else (tag, *(values[i] for i in places))
-                if ask not in walk.asked and None not in ask:
-                    walk.asked.add(ask)
-                    walk.pending.append(ask)
-        if link and not ownerless:
-            self.fetched[link] = self.fetched.get(link, 0) + rows
+            new = [tagged for tagged in new if not carries_identity(self.graph, node, tagged[1:])]
+        for walk, columns, way in self._onward(node, role):
+            meant = [tagged for tagged in new if self._meant(way, node, tagged[1:])] if way.when_node == node else new
+            walk.ask(self.keys.tagged(node, columns, meant))

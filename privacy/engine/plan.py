@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.decide import Decision, Fate
-from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason
+from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Member
 from privacy.engine.planned import Contested
 from privacy.engine.subject import Frozen
 from privacy.stores.base import Values
@@ -20,7 +20,6 @@ from privacy.stores.values import from_json, to_json
 
 VERSION = 1
 NOBODYS = Member(0, REFERRED)
-UNDISPUTED: dict[str, tuple[str, tuple[Reason, ...]]] = {role: (role, ()) for role in (ROOT, OWNED, REFERRED)}
 
 
 def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version: int = 0, salt: str = "") -> dict[str, Any]:
@@ -30,7 +29,7 @@ def write(graph: Graph, keys: Keys, store: str, holding: Holding, *, map_version
     """
     groups = {}
     for node, members in holding.in_store(store).items():
-        out = list if _json_alike(graph, node) else _out
+        out = list if node in graph.json_alike else _out
         groups[node[1]] = [
             [out(values), member.count, member.role, [[r.letter, r.link, r.answer, r.foreign] for r in member.reasons]]
             for values, member in members.items()
@@ -85,45 +84,33 @@ def _across_stores(
 def read(graph: Graph, plan: Mapping[str, Any]) -> Frozen:
     """What a run needs of a plan. Groups are read in today's column order; a column that is gone reads as NULL."""
     store = plan["store"]
-    roots: dict[Node, list[Values]] = {}
-    known: dict[Node, dict[Values, tuple[str, tuple[Reason, ...]]]] = {}
-    for collection, groups in plan["groups"].items():
-        node = (store, collection)
-        if not graph.is_node(node):
-            continue
-        reader = _reader(graph, node, plan["columns"][collection])
-        planned = known.setdefault(node, {})
-        for raw, _count, role, reasons in groups:
-            values = reader(raw)
-            planned[values] = (role, tuple(Reason(*reason) for reason in reasons)) if reasons else UNDISPUTED[role]
-            if role == ROOT:
-                roots.setdefault(node, []).append(values)
-    inbound: dict[tuple[str, bool], list[Values]] = {
-        (link, way == "down"): [_in(k) for k in keys] for link, ways in plan["inbound"].items() for way, keys in ways.items()
+    written = {(store, name): groups for name, groups in plan["groups"].items() if graph.is_node((store, name))}
+    planned = {node: _values(graph, node, plan["columns"][node[1]], groups) for node, groups in written.items()}
+    roots = {
+        node: [values for values, group in zip(planned[node], groups, strict=True) if group[2] == ROOT]
+        for node, groups in written.items()
     }
     return Frozen(
         store=store,
-        roots=roots,
-        inbound=inbound,
+        roots={node: groups for node, groups in roots.items() if groups},
+        inbound={
+            (link, way == "down"): [_in(k) for k in keys] for link, ways in plan["inbound"].items() for way, keys in ways.items()
+        },
         foreign={link: frozenset(_in(k) for k in keys) for link, keys in plan["foreign"].items()},
-        known=known,
+        planned=planned,
+        written=written,
     )
 
 
-def _reader(graph: Graph, node: Node, order: list[str]) -> Callable[[list[Any]], Values]:
+def _values(graph: Graph, node: Node, order: list[str], groups: list[Any]) -> list[Values]:
     wanted = graph.group_columns[node]
     if tuple(order) == wanted:
-        return tuple if _json_alike(graph, node) else _in
-    return lambda raw: _in_order(order, _in(raw), wanted)
-
-
-def _json_alike(graph: Graph, node: Node) -> bool:
-    """Whether a group's values are the same in JSON."""
-    return all(graph.column(node, name).family in ("int", "text", "bool") for name in graph.group_columns[node])
+        return [tuple(group[0]) for group in groups] if node in graph.json_alike else [_in(group[0]) for group in groups]
+    return [_in_order(order, _in(group[0]), wanted) for group in groups]
 
 
 def planned_counts(plan: Mapping[str, Any]) -> dict[str, int]:
-    return {collection: sum(group[1] for group in groups) for collection, groups in plan["groups"].items()}
+    return {collection: sum([group[1] for group in groups]) for collection, groups in plan["groups"].items()}
 
 
 def digest(plan: Mapping[str, Any]) -> str:

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from privacy.datamap.graph import Node
-from privacy.engine.holding import Reason
+from privacy.engine.holding import OWNED, REFERRED, ROOT, Reason
 from privacy.engine.identity import canonical
 from privacy.stores.base import Values
+
+_UNDISPUTED: dict[str, tuple[str, tuple[Reason, ...]]] = {role: (role, ()) for role in (ROOT, OWNED, REFERRED)}
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,23 @@ class Frozen:
     roots: Mapping[Node, Sequence[Values]] = field(default_factory=dict)
     inbound: Mapping[tuple[str, bool], Sequence[Values]] = field(default_factory=dict)  # (link id, downwards) → keys
     foreign: Mapping[str, frozenset[Values]] = field(default_factory=dict)  # link id → keys of the person's rows elsewhere
-    known: Mapping[Node, Mapping[Values, tuple[str, tuple[Reason, ...]]]] = field(default_factory=dict)  # → role, reasons
+    planned: Mapping[Node, Sequence[Values]] = field(default_factory=dict)
+    written: Mapping[Node, Sequence[Any]] = field(default_factory=dict)  # what the plan says of each of them
+
+    @cached_property
+    def known(self) -> Mapping[Node, Mapping[Values, tuple[str, tuple[Reason, ...]]]]:
+        """Role and reasons of every planned group."""
+        return {
+            node: {
+                values: (role, tuple(Reason(*reason) for reason in reasons)) if reasons else _UNDISPUTED[role]
+                for values, (_raw, _count, role, reasons) in zip(planned, self.written[node], strict=True)
+            }
+            for node, planned in self.planned.items()
+        }
 
     @cached_property
     def disputed(self) -> bool:
-        return any(reasons for groups in self.known.values() for _, reasons in groups.values())
+        return any(group[3] for groups in self.written.values() for group in groups)
 
     def reasons(self, node: Node, values: Values) -> tuple[Reason, ...] | None:
         """Why a planned group was contested; None: it was not planned."""

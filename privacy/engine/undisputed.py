@@ -1,110 +1,131 @@
 """Undisputed: the people of whom the facts alone tell that no row is contested, which is nearly everybody.
 
-Each test here is the cheap, one-sided form of a reason in `contest.py`: where none of them strikes, the judge would find nothing
-either, and every group has the role in which it was reached. Where one strikes, the judge decides.
+Each test here is the cheap, one-sided form of a reason in `contest.py`, for the whole batch at once: where none of them strikes,
+the judge would find nothing either, and every group has the role in which it was reached. Where one strikes, the judge decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from privacy.datamap.graph import Graph, Link, Node, Pointer
-from privacy.engine.facts import Facts, Found
-from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, carries_identity, identities_of
+from privacy.engine.facts import Facts
+from privacy.engine.holding import ROOT, Holding, Keys, Member, carries_identity
 from privacy.engine.identity import EMAIL_KINDS
+from privacy.engine.reached import Found, Reached, Tagged
 from privacy.engine.subject import Subject
 from privacy.stores.base import Values
 
-Outside = Mapping[Node, Set[Values]]
+Outside = Mapping[Node, Set[Tagged]]
 
 
+@dataclass(frozen=True)
 class Undisputed:
-    """Tells them apart for a batch; what depends on the map alone is worked out once."""
+    """Who is, and which of the rows that they refer to are in nobody's set."""
 
-    def __init__(self, graph: Graph, keys: Keys, facts: Facts, stores: Set[str]) -> None:
-        self.graph, self.keys, self.facts = graph, keys, facts
-        self.identified = {node for places in graph.identities.values() for node, _ in places}
-        self.joint = {node for link in graph.links if link.joint for node in (link.child, link.parent)}
-        self.owning = [link for link in graph.links if link.owns]
-        self.abroad = [link for link in self.owning if link.parent[0] not in stores]
-        self.pointing = [(graph.pointers[number], totals) for number, totals in facts.pointing.items()]
+    graph: Graph
+    people: Set[int]
+    outside: Outside
 
-    def holds(self, subject: Subject, found: Found) -> bool:
-        """Whether nothing speaks against any group of this person."""
-        outside = {node: groups for node in found.referred if (groups := self._outside(found, node))}
-        return not (
-            found.disputed
-            or (subject.frozen and subject.frozen.disputed)
-            or not self.joint.isdisjoint(found.members)
-            or any(len(found.roots[node]) > 1 for node in self.identified if node in found.roots)
-            or any(link.parent in outside and link.child in found.members for link in self.owning)
-            or any(self._owner_unknown(link, subject, found) for link in self.abroad)
-            or any(self._others_point(pointer, totals, found, outside) for pointer, totals in self.pointing)
-            or any(self._another_named(subject, found, node, outside) for node in self.identified if node in found.members)
-        )
+    @classmethod
+    def among(
+        cls, graph: Graph, keys: Keys, subjects: Sequence[Subject], reached: Reached, facts: Facts, stores: Set[str]
+    ) -> Undisputed:
+        doubts = _Doubts(graph, keys, subjects, reached, facts, reached.outside(graph))
+        return cls(graph, set(range(len(subjects))) - doubts.people(stores), doubts.outside)
 
-    def _outside(self, found: Found, node: Node) -> set[Values]:
-        """Referenced rows that are in nobody's set: somebody else's record (R9), or what holds no personal data (R5)."""
-        members, personal = found.members[node], self.graph.collection(node).personal
-        if personal and node not in self.identified:
-            return set()
-        referred = [values for values in found.referred[node] if members[values].role == REFERRED]
-        return {values for values in referred if not personal or carries_identity(self.graph, node, values)}
-
-    def _owner_unknown(self, link: Link, subject: Subject, found: Found) -> bool:
-        if subject.frozen is None or link.child not in found.members:
-            return False
-        foreign = subject.frozen.foreign.get(link.id, frozenset())
-        roots = found.roots.get(link.child, ())
-        return any(
-            values not in roots and (key := self.keys.child(link, values)) is not None and key not in foreign
-            for values in found.members[link.child]
-        )
-
-    def _others_point(self, pointer: Pointer, totals: Mapping[Values, int], found: Found, outside: Outside) -> bool:
-        """More rows point at a referenced row than this person has (R10b)."""
-        referred = found.referred.get(pointer.parent, ())
-        if not referred:
-            return False
-        parent, columns = pointer.parent, pointer.parent_columns
-        own: dict[Values, int] = {}
-        if pointer.mapped and (members := found.members.get(pointer.child)):
-            keys = self.keys.normals(pointer.child, pointer.child_columns, members, parent, columns)
-            not_own = outside.get(pointer.child, ())
-            for key, (values, member) in zip(keys, members.items(), strict=True):
-                if values not in not_own and (not pointer.when or self.keys.holds(pointer.child, pointer.when, values)):
-                    own[key] = own.get(key, 0) + member.count
-        return any(
-            totals.get(key, 0) > own.get(key, 0) for key in self.keys.normals(parent, columns, referred, parent, columns) if key
-        )
-
-    def _another_named(self, subject: Subject, found: Found, node: Node, outside: Outside) -> bool:
-        """An identity that is not this person's, where it makes a row contested (R10c, d)."""
-        mine, fields = subject.identities, self.graph.collection(node).fields
-        for values, member in found.members[node].items():
-            if values in outside.get(node, ()):
-                continue
-            carried = identities_of(self.graph, node, values)
-            own = {kind for kind, _, value in carried if value in mine.get(kind, ())}
-            for kind, name, value in carried:
-                if value in mine.get(kind, ()):
-                    continue
-                elsewhere = any(
-                    there not in found.members.get(place, ()) or there in outside.get(place, ())
-                    for place, there in self.facts.occurrences.get((kind, value), ())
-                )
-                if elsewhere or (member.role != ROOT and mine.get(kind) and not fields[name].identity_mine):
-                    return True
-                if member.role == ROOT and kind in EMAIL_KINDS and mine.get(kind) and not own & EMAIL_KINDS:
-                    return True
-        return False
-
-    def holding(self, found: Found) -> Holding:
+    def holding(self, tag: int, found: Found) -> Holding:
         out = Holding(undisputed=True, inbound=found.inbound, astray=found.astray, changed=found.changed)
         for node, reached in found.members.items():
-            outside = self._outside(found, node) if node in found.referred else set()
+            outside = {values for values in found.referred.get(node, ()) if (tag, *values) in self.outside.get(node, ())}
             others = {values: reached[values].count for values in outside if carries_identity(self.graph, node, values)}
             members = {values: member for values, member in reached.items() if values not in outside} if outside else reached
             out.others |= {node: others} if others else {}
             out.members |= {node: members} if members else {}
         return out
+
+
+@dataclass(frozen=True)
+class _Doubts:
+    graph: Graph
+    keys: Keys
+    subjects: Sequence[Subject]
+    reached: Reached
+    facts: Facts
+    outside: Outside
+
+    def people(self, stores: Set[str]) -> set[int]:
+        """Those against whose groups something may speak."""
+        out = set(self.reached.disputed)
+        out.update(tag for tag, subject in enumerate(self.subjects) if subject.frozen and subject.frozen.disputed)
+        for link in self.graph.links:
+            if link.joint:
+                out |= self._having(link.child) | self._having(link.parent)
+            if link.owns and link.parent in self.outside:
+                out |= {tagged[0] for tagged in self.outside[link.parent]} & self._having(link.child)
+            if link.owns and link.parent[0] not in stores:
+                out.update(self._owner_unknown(link))
+        for number, totals in self.facts.pointing.items():
+            pointer = self.graph.pointers[number]
+            targets, members = self.reached.referred.get(pointer.parent, ()), self.reached.members.get(pointer.child, {})
+            out.update(outnumbered(self.keys, pointer, totals, targets, members, self.outside.get(pointer.child, frozenset())))
+        for node in {node for places in self.graph.identities.values() for node, _ in places}:
+            roots = Counter([tagged[0] for tagged in self.reached.roots.get(node, ())])
+            out.update(tag for tag, count in roots.items() if count > 1)
+        out.update(self._another_named())
+        return out
+
+    def _having(self, node: Node) -> set[int]:
+        return {tagged[0] for tagged in self.reached.members.get(node, ())}
+
+    def _owner_unknown(self, link: Link) -> Iterator[int]:
+        roots = self.reached.roots.get(link.child, ())
+        for tagged in self.reached.members.get(link.child, ()):
+            frozen = self.subjects[tagged[0]].frozen
+            key = self.keys.child(link, tagged[1:]) if frozen and tagged not in roots else None
+            if frozen and key is not None and key not in frozen.foreign.get(link.id, ()):
+                yield tagged[0]
+
+    def _another_named(self) -> Iterator[int]:
+        """An identity that is not this person's, where it makes a row contested (R10c, d)."""
+        for (node, tagged), carried in self.facts.carried.items():
+            mine = self.subjects[tagged[0]].identities
+            if tagged in self.outside.get(node, ()) or all(value in mine.get(kind, ()) for kind, _, value in carried):
+                continue
+            own = {kind for kind, _, value in carried if value in mine.get(kind, ())}
+            role, fields = self.reached.members[node][tagged].role, self.graph.collection(node).fields
+            for kind, name, value in carried:
+                if value in mine.get(kind, ()):
+                    continue
+                strange = role != ROOT and mine.get(kind) and not fields[name].identity_mine
+                mailbox = role == ROOT and kind in EMAIL_KINDS and mine.get(kind) and not own & EMAIL_KINDS
+                if strange or mailbox or self._elsewhere(tagged[0], kind, value):
+                    yield tagged[0]
+
+    def _elsewhere(self, tag: int, kind: str, value: str) -> bool:
+        return any(
+            (tag, *there) not in self.reached.members.get(place, ()) or (tag, *there) in self.outside.get(place, ())
+            for place, there in self.facts.occurrences.get((kind, value), ())
+        )
+
+
+def outnumbered(
+    keys: Keys,
+    pointer: Pointer,
+    totals: Mapping[Values, int],
+    targets: Iterable[Tagged],
+    members: Mapping[Tagged, Member],
+    not_own: Set[Tagged] = frozenset(),
+) -> set[int]:
+    """The people at one of whose `targets` more rows point than they have among `members`; `totals`: by key."""
+    parent, columns = pointer.parent, pointer.parent_columns
+    wanted = [key for key in keys.tagged_normals(parent, columns, targets, parent, columns) if key and key[1:] in totals]
+    own: dict[Values, int] = {}
+    if pointer.mapped and wanted:
+        pointing = keys.tagged_normals(pointer.child, pointer.child_columns, members, parent, columns)
+        for key, (tagged, member) in zip(pointing, members.items(), strict=True):
+            if key and tagged not in not_own and (not pointer.when or keys.holds(pointer.child, pointer.when, tagged[1:])):
+                own[key] = own.get(key, 0) + member.count
+    return {key[0] for key in wanted if totals[key[1:]] > own.get(key, 0)}

@@ -121,6 +121,11 @@ class Session(Protocol):
     ) -> Iterator[tuple[int, Values, int]]:
         """(tag, values of `by`, number of rows) of the rows whose `key` equals one of `rows`, each (tag, *key values)."""
 
+    def tagged(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
+    ) -> dict[Values, int]:
+        """The same, whole: {(tag, *values of `by`): number of rows}."""
+
     def counts(self, asked: Sequence[Count]) -> list[dict[int, int]]:
         """{tag: rows} for each, in one statement; a tag without rows is left out."""
 

@@ -64,6 +64,14 @@ class Dialect:
         """`… WHERE …` that joins a values list with a table `t`, whose `columns` an index may serve."""
         return f"{source} {self.straight} {self.table(table)} t WHERE {equal(on)}"
 
+    def lists(self, column: Column) -> bool:
+        """Whether a column's values are better looked up as a list than joined: what comes back is the very value asked for."""
+        return False
+
+    def listed(self, expression: str, column: Column, values: Values, name: str) -> tuple[str, dict[str, Any]]:
+        """The condition that such a column has one of the values, and its parameters."""
+        raise NotImplementedError
+
     def compared(self, expression: str, column: Column) -> str:
         """The column so that it compares with what `values` made of its type."""
         return expression

@@ -208,6 +208,13 @@ class PostgresDialect(Dialect):
         parts = zip(columns, zip(*rows, strict=True), strict=True) if rows else ()
         return f"unnest({arrays}) AS v({names})", {f"{name}{i}": _array(column, part) for i, (column, part) in enumerate(parts)}
 
+    def lists(self, column: Column) -> bool:
+        return column.family == "int" or (column.family == "text" and column.exact and _array_type(column) == "text")
+
+    def listed(self, expression: str, column: Column, values: Values, name: str) -> tuple[str, dict[str, Any]]:
+        # One walk through the index finds all values of an array; a set of rows is joined, often by reading the whole table.
+        return f"{expression} = ANY (CAST(:{name}0 AS {_array_type(column)}[]))", {f"{name}0": _array(column, values)}
+
     def delete(self, table: str, values: str, on: Sequence[tuple[str, str]], where: str) -> str:
         if len(on) != 1 or not values.endswith(_ONE):
             return super().delete(table, values, on, where)

@@ -75,20 +75,55 @@ class SqlSession:
     def find(
         self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
     ) -> Iterator[tuple[int, Values, int]]:
-        if found := self._matching(table, key, rows, constants):
-            yield from self._grouped(table, *found, by)
+        for group, count in self.tagged(table, key, rows, by, constants).items():
+            yield group[0], group[1:], count
+
+    def tagged(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], by: Sequence[str], constants: Mapping[str, Any]
+    ) -> dict[Values, int]:
+        if (listed := self._listed(table, key, rows, constants)) is None:
+            found = self._matching(table, key, rows, constants)
+            return {row[:-1]: row[-1] for row in self._grouped(table, "v.k0", *found, by)} if found else {}
+        condition, parameters, tags = listed
+        name, own = self.dialect.name(key[0]), self.dialect.table(self.tables[table])
+        groups = self._grouped(table, f"t.{name}", f"{own} t WHERE {condition}", parameters, by)
+        return {(tag, *row[1:-1]): row[-1] for row in groups for tag in tags[row[0]]}
 
     def counts(self, asked: Sequence[Count]) -> list[dict[int, int]]:
         parts: list[str] = []
         parameters: dict[str, Any] = {}
+        keys: dict[int, dict[Any, list[int]]] = {}
         for number, count in enumerate(asked):
-            if found := self._matching(count.table, count.key, count.rows, count.constants, name=f"n{number}"):
+            whole = self.tables[count.table].columns[count.key[0]].family == "int"  # the parts have the same types
+            listed = self._listed(count.table, count.key, count.rows, count.constants, name=f"n{number}") if whole else None
+            if listed:
+                condition, bound, keys[number] = listed
+                name = f"t.{self.dialect.name(count.key[0])}"
+                source = f"{self.dialect.table(self.tables[count.table])} t WHERE {condition} GROUP BY {name}"
+                parts.append(f"SELECT {number} AS n, CAST({name} AS bigint) AS tag, count(*) AS found FROM {source}")
+                parameters |= bound
+            elif found := self._matching(count.table, count.key, count.rows, count.constants, name=f"n{number}"):
                 parts.append(f"SELECT {number} AS n, v.k0 AS tag, count(*) AS found FROM {found[0]} GROUP BY v.k0")
                 parameters |= found[1]
         out: list[dict[int, int]] = [{} for _ in asked]
         for number, tag, found in self.all(" UNION ALL ".join(parts), parameters) if parts else ():
-            out[int(number)][int(tag)] = int(found)
+            for own in keys[number][tag] if number in keys else (tag,):
+                out[number][own] = out[number].get(own, 0) + found
         return out
+
+    def _listed(
+        self, table: str, key: Sequence[str], rows: Sequence[Values], constants: Mapping[str, Any], *, name: str = "v"
+    ) -> tuple[str, dict[str, Any], dict[Any, list[int]]] | None:
+        """(condition on the table `t`, its parameters, the tags of every key); None where the rows are to be joined."""
+        if len(key) != 1 or not self.dialect.lists(column := self.tables[table].columns[key[0]]):
+            return None
+        tags: dict[Any, list[int]] = {}
+        for tag, value in self._converted([column], rows, tagged=True):
+            tags.setdefault(value, []).append(tag)
+        if not tags or (constant := self._constants(table, constants, name)) is None:
+            return None
+        condition, parameters = self.dialect.listed(f"t.{self.dialect.name(column.name)}", column, tuple(tags), name)
+        return condition + constant[0], parameters | constant[1], tags
 
     def _matching(
         self, table: str, key: Sequence[str], rows: Sequence[Values], constants: Mapping[str, Any], *, name: str = "v"
@@ -113,27 +148,36 @@ class SqlSession:
         spellings = [(number, spelling) for number, value in enumerate(wanted) for spelling in candidates(kind, value)]
         name = "t." + self.dialect.name(column)
         if target.family == "text" and self._free_spelling(table, target, kind):
-            on, served = [(self.dialect.folded(self.dialect.exactly(name, target), kind), "v.k1")], []
             folded = [(number, fold) for number, spelling in spellings for fold in folds(kind, spelling)]
-            target = _TEXT
-            bound = self._converted([target], folded, tagged=True)
+            on = [(self.dialect.folded(self.dialect.exactly(name, target), kind), "v.k1")]
+            found = self._joined(table, _TEXT, folded, on, [], by)
+        elif target.exact:
+            found = self.tagged(table, (column,), spellings, by, {})
         else:
-            on, served = [(self.dialect.compared(name, target), "v.k1")], [column]
-            if not target.exact:
-                on.append((self.dialect.exactly(name, target), self.dialect.exactly("v.k1", target)))
-            bound = self._converted([target], spellings, tagged=True)
-        if not bound:
-            return
-        source, parameters = self.dialect.values([_TAG, target], bound)
-        joined = self.dialect.joined(self.tables[table], source, on, served)
+            on = [(self.dialect.compared(name, target), "v.k1")]
+            on.append((self.dialect.exactly(name, target), self.dialect.exactly("v.k1", target)))
+            found = self._joined(table, target, spellings, on, [column], by)
         values = list(wanted)
-        seen: set[tuple[int, Values]] = set()  # two candidates may find one group
-        for number, group, count in list(self._grouped(table, joined, parameters, by)):
-            if (number, group) in seen or not is_spelling(kind, group[place], values[number]):
-                continue
-            seen.add((number, group))
-            for tag in wanted[values[number]]:
-                yield tag, group, count
+        for (number, *group), count in found.items():
+            if is_spelling(kind, group[place], values[number]):
+                for tag in wanted[values[number]]:
+                    yield tag, tuple(group), count
+
+    def _joined(
+        self,
+        table: str,
+        column: Column,
+        rows: Sequence[Values],
+        on: Sequence[tuple[str, str]],
+        served: Sequence[str],
+        by: Sequence[str],
+    ) -> dict[Values, int]:
+        """The groups by tag of the rows that fit one of `rows`, (tag, value of `column`'s type), in a way of their own."""
+        if not (bound := self._converted([column], rows, tagged=True)):
+            return {}
+        source, parameters = self.dialect.values([_TAG, column], bound)
+        joined = self.dialect.joined(self.tables[table], source, on, served)
+        return {row[:-1]: row[-1] for row in self._grouped(table, "v.k0", joined, parameters, by)}
 
     def _free_spelling(self, table: str, column: Column, kind: str) -> bool:
         """Whether the column holds spellings that no list of candidates foresees, so that an index lookup may miss a row."""
@@ -144,16 +188,12 @@ class SqlSession:
             self.store._spellings[key] = self.execute(sql).first() is not None
         return self.store._spellings[key]
 
-    def _grouped(
-        self, table: str, joined: str, parameters: Mapping[str, Any], by: Sequence[str]
-    ) -> Iterator[tuple[int, Values, int]]:
+    def _grouped(self, table: str, first: str, source: str, parameters: Mapping[str, Any], by: Sequence[str]) -> list[Values]:
+        """(`first`, *values of `by`, number of rows), whole: all of it is remembered anyway, and it is groups, not rows."""
         columns = [self.tables[table].columns[name] for name in by]
-        names = [self.dialect.exactly(f"t.{self.dialect.name(c.name)}", c) for c in columns]
-        selected = "".join(f", {name} AS b{i}" for i, name in enumerate(names))
-        grouped = "".join(f", {name}" for name in names)
-        sql = f"SELECT v.k0{selected}, count(*) FROM {joined} GROUP BY v.k0{grouped}"
-        for row in self.all(sql, parameters):  # what comes back is remembered anyway: groups, not rows
-            yield int(row[0]), row[1:-1], int(row[-1])
+        names = [first, *(self.dialect.exactly(f"t.{self.dialect.name(c.name)}", c) for c in columns)]
+        selected = ", ".join(f"{name} AS b{i}" for i, name in enumerate(names))
+        return self.all(f"SELECT {selected}, count(*) FROM {source} GROUP BY {', '.join(names)}", parameters)
 
     def rows(self, groups: Groups, columns: Sequence[str], limit: int | None = None) -> Iterator[Values]:
         for batch in self.batches(groups, columns, limit):
@@ -273,15 +313,17 @@ class SqlSession:
     def _sources(self, groups: Groups, prefix: str) -> Iterator[tuple[str, list[tuple[str, str]], str, dict[str, Any]]]:
         """One values list for every pattern of NULLs, so that every comparison is a plain equality an index can serve."""
         table = self.tables[groups.table]
+        unique = list(dict.fromkeys(groups.values))
         patterns: dict[tuple[bool, ...], list[Values]] = {}
-        whole = (False,) * len(groups.columns)
-        for values in dict.fromkeys(groups.values):
-            pattern = tuple(value is None for value in values) if None in values else whole
-            patterns.setdefault(pattern, []).append(values)
+        for values in [values for values in unique if None in values]:
+            patterns.setdefault(tuple(value is None for value in values), []).append(values)
+        if whole := [values for values in unique if None not in values] if patterns else unique:
+            patterns[(False,) * len(groups.columns)] = whole
         for pattern, members in patterns.items():
             given = [i for i, null in enumerate(pattern) if not null]
             columns = [table.columns[groups.columns[i]] for i in given]
-            bound = self._converted(columns, [tuple(values[i] for i in given) for values in members], as_stored=True)
+            rows = [tuple(values[i] for i in given) for values in members] if True in pattern else members
+            bound = self._converted(columns, rows, as_stored=True)
             if given and not bound:
                 continue
             where = "".join(

@@ -23,9 +23,10 @@ from privacy.engine import change as changes
 from privacy.engine import plan as plans
 from privacy.engine.answers import Answers
 from privacy.engine.decide import Decision, decide
-from privacy.engine.erase import Job, Report, erase
+from privacy.engine.erase import Job, erase
 from privacy.engine.holding import Holding, Keys
 from privacy.engine.locate import locate
+from privacy.engine.report import Report
 from privacy.engine.subject import Subject
 from privacy.stores.base import Groups
 from privacy.stores.registry import Policy, open_store

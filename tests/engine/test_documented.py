@@ -12,9 +12,10 @@ import pytest
 from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.engine import plan as plans
-from privacy.engine.erase import Job, Report, erase
+from privacy.engine.erase import Job, erase
 from privacy.engine.holding import Keys
 from privacy.engine.locate import locate
+from privacy.engine.report import Report
 from privacy.engine.subject import Subject
 from privacy.stores.registry import Policy, open_store
 
