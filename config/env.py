@@ -66,6 +66,15 @@ def words(name: str, default: str | None = None) -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def https(name: str, *, loopback: bool) -> str:
+    """A URL that begins with https://, or with `loopback` one of this machine; empty when it is not set."""
+    value = text(name, "")
+    own = loopback and value.startswith(("http://127.0.0.1:", "http://localhost:"))
+    if value and not value.startswith("https://") and not own:
+        raise ImproperlyConfigured(f"{name} must begin with https://.")
+    return value
+
+
 def endpoint(name: str) -> str:
     """`host:port` or the absolute path of a unix socket; empty when it is not set."""
     value = text(name, "")

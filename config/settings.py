@@ -104,6 +104,15 @@ INSYN_EMAIL_MESSENGER = _MESSENGER or env.dotted("INSYN_EMAIL_MESSENGER", "accou
 INSYN_SMS_MESSENGER = _MESSENGER or env.dotted("INSYN_SMS_MESSENGER", "accounts.messaging.HttpSmsGateway")
 INSYN_SMS_GATEWAY_URL = env.text("INSYN_SMS_GATEWAY_URL", "")
 INSYN_SMS_GATEWAY_SECRET = env.text("INSYN_SMS_GATEWAY_SECRET", "")
+# Electronic identification by an OpenID Connect broker: which of its claims is matched with which kind of identity in the stores.
+INSYN_EID_ISSUER = env.https("INSYN_EID_ISSUER", loopback=DEMO)
+INSYN_EID_CLIENT_ID = env.text("INSYN_EID_CLIENT_ID", "" if not INSYN_EID_ISSUER else None)
+INSYN_EID_CLIENT_SECRET = env.text("INSYN_EID_CLIENT_SECRET", "" if not INSYN_EID_ISSUER else None)
+INSYN_EID_SCOPE = env.text("INSYN_EID_SCOPE", "openid")
+INSYN_EID_ACR = env.words("INSYN_EID_ACR", "")
+INSYN_EID_CLAIM = env.text("INSYN_EID_CLAIM", "" if not INSYN_EID_ISSUER else None)
+INSYN_EID_MATCHES = env.text("INSYN_EID_MATCHES", "personnummer")
+INSYN_EID_NAME = env.text("INSYN_EID_NAME", "e-ID")
 # A customer's sitting: without a request, and in any case.
 INSYN_SESSION_IDLE_MINUTES = env.integer("INSYN_SESSION_IDLE_MINUTES", 30, least=1)
 INSYN_SESSION_HOURS = env.integer("INSYN_SESSION_HOURS", 8, least=1)

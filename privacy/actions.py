@@ -7,7 +7,7 @@ it knows no request and no customer: `ref` is whatever opaque reference the call
 from privacy.contested import Against, ContestedGroup, contested_groups, explained_groups, look
 from privacy.engine.answers import collection_of
 from privacy.executing import execute
-from privacy.finding import contacts, find, preview_fields
+from privacy.finding import contacts, find, held_identities, preview_fields
 from privacy.maps import erased_before, opened_once
 from privacy.outlook import general_outlook, outlook
 from privacy.packaging import write_package
@@ -35,6 +35,7 @@ __all__ = [
     "explained_groups",
     "find",
     "general_outlook",
+    "held_identities",
     "look",
     "opened_once",
     "outlook",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -190,11 +190,29 @@ def contacts(person: Person, *, plans: Mapping[str, Mapping[str, Any]] | None = 
     def wanted(item: Any) -> bool:
         return contact_kind(item) is not None and (not dated or bool(item.changed_at))
 
+    return _oldest(person, plans, wanted, lambda item: contact_kind(item) or "")
+
+
+def held_identities(person: Person, *, kind: str) -> list[Contact]:
+    """The identities of one kind that the stores hold on this person and of which they can tell since when they stand.
+
+    For comparing with what somebody else vouches for. Raises StoreUnavailable.
+    """
+    found = find([person], right="rectification").get(person.ref, {})
+    plans = {key: finding.plan for key, finding in found.items() if finding.plan}
+
+    def wanted(item: Any) -> bool:
+        return bool(item.changed_at) and kind in (item.identity, contact_kind(item))
+
+    return _oldest(person, plans, wanted, lambda _item: kind)
+
+
+def _oldest(person: Person, plans: Mapping[str, Mapping[str, Any]], wanted: Any, kind_of: Callable[[Any], str]) -> list[Contact]:
     out: dict[tuple[str, str], Contact] = {}
     for graph, key, node, name, pair in _values(person, plans, wanted, along="changed_at"):
         value, changed = pair
         if value:
-            kind = contact_kind(graph.collection(node).fields[name]) or ""
+            kind = kind_of(graph.collection(node).fields[name])
             contact = Contact(kind, str(value), _instant(changed), key, f"{node[1]}.{name}")
             known = out.get((kind, contact.value))
             # Known for longest counts: one store that says so is enough.

@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, CustomerIdentity, Staff, VerificationMethod
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import doorbell, lifting, notices, policy
+from requests_app import doorbell, lifting, notices, policy, uploads
 from requests_app.closing import settle
 from requests_app.deadlines import due_date, notice_due, paused_days_between
 from requests_app.errors import AlreadyOpen, NotAllowed
-from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, Source, State, StoreRun
+from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, Source, State, StoreRun, Upload
 from requests_app.runs import look_again_for_new_identities, open_runs
 from requests_app.steps import (
     CUSTOMER,
@@ -125,10 +125,12 @@ def record_identity_level(
     acting_user: Staff | None = None,
     note: str = "",
     proved: Collection[int] | None = None,
+    by: str = "",
 ) -> None:
     """The person proved more: by a code (no acting user), or by evidence that staff accepted and describe in `note`.
 
-    `proved` are the claimed identities that the evidence speaks for (see `claims_to_accept`), all of them when it is None.
+    `proved` are the claimed identities that the evidence speaks for (see `claims_to_accept`), all of them when it is None; `by`
+    is a word for the audit log, where it was no code.
     """
     if not 0 < level <= HIGHEST_LEVEL:
         raise NotAllowed(_("The identity level is 1 (the mailbox) or 2 (a second proof)."))
@@ -149,7 +151,9 @@ def record_identity_level(
             raise NotAllowed(_("No identity of this person is verified yet, so there is nothing to look for data by."))
         row.identity_level = max(row.identity_level, level)
         row.save(update_fields=["identity_level", "identity_note", "evidence_at"])
-        payload = {"level": row.identity_level}
+        if acting_user is not None:
+            _delete_evidence(row, "accepted", now)
+        payload = {"level": row.identity_level} | ({"by": by} if by else {})
         audit.record(chain=row.reference, actor=actor, action="identity.recorded", payload=payload, now=now)
         _go_on_as_identified(row, needed=needed, now=now)
         look_again_for_new_identities(requests=[row.pk], now=now)
@@ -163,6 +167,7 @@ def ask_identity(*, request: RightsRequest, acting_user: Staff, doubt: str, now:
         if row.identity_level >= HIGHEST_LEVEL:
             raise NotAllowed(_("This person has given a second proof of identity; Art. 12(6) leaves no room to ask for more."))
         words = require_words(doubt, _("Write down why you doubt who this is (Art. 12(6))."))
+        _delete_evidence(row, "refused", now)
         move(
             row,
             seen=request.state,
@@ -221,6 +226,7 @@ def _go_on_as_identified(request: RightsRequest, *, needed: int, now: datetime) 
     """Into triage where the level suffices, else wait for the person; data are looked for from level 1 on."""
     if request.identity_level >= needed:
         _end_pause(request, now)
+        _delete_evidence(request, "not_needed", now)
         if request.state in (State.RECEIVED, State.IDENTIFYING):
             move(request, seen=request.state, action="identified", actor=SYSTEM, now=now)
             if request.right == Right.OBJECTION:
@@ -232,6 +238,11 @@ def _go_on_as_identified(request: RightsRequest, *, needed: int, now: datetime) 
         move(request, seen=request.state, action="wait_for_identity", actor=SYSTEM, now=now, paused_at=asked_at)
     if request.identity_level >= LEVEL_TO_LOOK:
         doorbell.ring(doorbell.LOCATE)
+
+
+def _delete_evidence(request: RightsRequest, reason: str, now: datetime) -> None:
+    """With the decision on the identity, whichever it is, nobody needs the copies any more."""
+    uploads.delete(uploads=uploads.kept(request, Upload.Purpose.EVIDENCE), reason=reason, now=now)
 
 
 def _end_pause(request: RightsRequest, now: datetime) -> None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from privacy import audit
 from requests_app.answers import human_answers
-from requests_app.models import RightsRequest, State
+from requests_app.models import RightsRequest, State, Upload
 from requests_app.triage import extension_letter
 
 __all__ = ["Entry", "human_answers", "timeline"]
@@ -55,6 +55,10 @@ def _takes_effect(_request: RightsRequest, payload: Mapping[str, Any]) -> str:
     }
 
 
+def _which_file(_request: RightsRequest, payload: Mapping[str, Any]) -> str:
+    return str(Upload.Purpose(payload["purpose"]).label)
+
+
 def _letter(request: RightsRequest, _payload: Mapping[str, Any]) -> str:
     return request.answer or ""
 
@@ -79,6 +83,7 @@ TOLD: dict[str, Told] = {
         gettext_lazy("We asked you for more proof of identity"),
         lambda _request, _payload: _("The time until you give it is added to the time for our answer."),
     ),
+    "upload.received": Told("identity", gettext_lazy("A file was sent"), _which_file),
     "identity.recorded": Told("identity", gettext_lazy("Your identity was proved")),
     "clock.resumed": Told("clock", gettext_lazy("The time for our answer runs again"), _due),
     "request.identified": Told("work", gettext_lazy("We assess your request")),

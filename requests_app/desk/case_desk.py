@@ -51,6 +51,7 @@ class CaseDesk(Queue):
             path("find/", self.view(guarded(self.find_view)), name=self.url_name("find")),
             path("<int:object_id>/identity/<int:identity_id>/", self.view(self.identity_view), name=self.url_name("identity")),
             path("<int:object_id>/files/<int:upload_id>/", self.view(self.file_view), name=self.url_name("file")),
+            path("<int:object_id>/papers/<int:upload_id>/", self.view(self.paper_view), name=self.url_name("paper")),
             path("<int:object_id>/rows/", self.view(guarded(self.rows_view)), name=self.url_name("rows")),
             path("<int:object_id>/<slug:step>/", self.view(guarded(self.step_view)), name=self.url_name("step")),
             path("<int:object_id>/<slug:step>/<int:target>/", self.view(guarded(self.step_view)), name=self.url_name("target")),
@@ -79,6 +80,7 @@ class CaseDesk(Queue):
             "due": due_badge(case, timezone.localdate()),
             "asked": what_was_asked(case, own_words=may(request.user, "request.read_words")),
             "identities": [(row, mask(row.kind, row.value)) for row in standing.identities],
+            "evidence": uploads.kept(case, Upload.Purpose.EVIDENCE),
             "parts": store_parts(standing),
             "searching": standing.is_searching,
             "progress": sum(
@@ -210,6 +212,24 @@ class CaseDesk(Queue):
             return uploads.attachment(upload=found.get(), acting_user=standing.user, now=timezone.now())
         except Upload.DoesNotExist:
             messages.warning(request, _("This file is not here any more."))
+            return redirect(self.url("change", object_id))
+
+    # --- a paper that shows who somebody is, or whom they act for ---
+
+    def paper_view(self, request: HttpRequest, object_id: int, upload_id: int) -> HttpResponseBase:
+        """A proof that came with the case, as a download alone; by POST, since the look is written down."""
+        refuse_unless(request, "request.open_file")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        standing = self.standing_of(request, object_id)
+        papers = Upload.objects.filter(request=standing.request).exclude(purpose=Upload.Purpose.MESSAGE)
+        upload = papers.select_related("request").filter(pk=upload_id).first()
+        if upload is None:
+            raise Http404
+        try:
+            return uploads.attachment(upload=upload, acting_user=standing.user, now=timezone.now())
+        except Upload.DoesNotExist:
+            messages.warning(request, _("This file is deleted."))
             return redirect(self.url("change", object_id))
 
     # --- contested rows ---

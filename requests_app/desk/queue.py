@@ -152,7 +152,7 @@ class Queue(DeskAdmin):
         runs = StoreRun.objects.only("request_id", "state").order_by()
         turn = Case(When(reads.needs(request.user), then=Value(0)), default=Value(1))  # type: ignore[arg-type]
         found = RightsRequest.objects.select_related("assignee").only(*COLUMNS)
-        return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(turn=turn)
+        return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(turn=turn, proof_came=reads.proof_came())
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get(ShowFilter.parameter_name):
@@ -181,8 +181,9 @@ class Queue(DeskAdmin):
         )
 
     @admin.display(description=_("identity"), ordering="identity_level")
-    def level(self, request: RightsRequest) -> str:
-        return _("level %(level)d") % {"level": request.identity_level}
+    def level(self, request: Any) -> str | SafeString:
+        text = str(_("level %(level)d") % {"level": request.identity_level})
+        return format_html("{} {}", text, badge("warn", str(_("proof came")))) if request.proof_came else text
 
     @admin.display(description=_("stores done"))
     def stores_done(self, request: RightsRequest) -> str | SafeString:

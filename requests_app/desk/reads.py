@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Staff
 from accounts.roles import may
-from requests_app.models import Message, RunState, State, StoreRun
+from requests_app.models import Message, RunState, State, StoreRun, Upload
 
 OPEN = Q(closed_at=None)
 RUNNING_CLOCK = Q(paused_at=None)
@@ -33,6 +33,12 @@ def waiting_for_identity() -> Q:
     return Q(state=State.IDENTIFYING)
 
 
+def proof_came() -> Q:
+    """Cases that wait for proof of identity which somebody has sent: it waits for us."""
+    sent = Upload.objects.filter(request=OuterRef("pk"), purpose=Upload.Purpose.EVIDENCE, deleted_at=None, key__isnull=False)
+    return waiting_for_identity() & Q(Exists(sent))
+
+
 def stopped() -> Q:
     """Cases with a run that waits for a person."""
     runs = StoreRun.objects.filter(request=OuterRef("pk"), state=RunState.BLOCKED)
@@ -50,7 +56,8 @@ def needs(user: Staff) -> Q:
     """What waits for this person: their own open work, work that nobody took, and what they are to approve."""
     if not may(user, "request.assign"):
         return NOTHING
-    work = Q(state__in=[State.RECEIVED, State.TRIAGE, State.BLOCKED]) & (Q(assignee=user) | Q(assignee=None))
+    waits = Q(state__in=[State.RECEIVED, State.TRIAGE, State.BLOCKED]) | proof_came()
+    work = waits & (Q(assignee=user) | Q(assignee=None))
     return (work & _not_by(user, "entered_by")) | awaiting_approval_by(user)
 
 

@@ -125,7 +125,10 @@ class DoubtForm(StepForm):
     doubt = forms.CharField(
         label=_("Why you doubt who this is"),
         widget=WORDS,
-        help_text=_("Art. 12(6): more proof may be asked for only on reasonable doubt, and the doubt must be written down."),
+        help_text=_(
+            "Art. 12(6): more proof may be asked for only on reasonable doubt, and the doubt must be written down. The person "
+            "reads it when signed in: say what was wrong with the proof, if any was sent."
+        ),
     )
 
 

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from requests_app import uploads
 from requests_app.deadlines import due_date
 from requests_app.desk.due import day
 from requests_app.desk.standing import Standing, rows_in_words, totals
-from requests_app.models import Right, RunState, State
+from requests_app.models import Right, RunState, State, Upload
 
 Lines = list[Any]
 
@@ -29,14 +30,15 @@ def identity(standing: Standing, target: int) -> Lines:
         _("From level %(level)d on the request goes to assessment. If the clock was paused, it goes on.")
         % {"level": standing.needed_level}
     )
-    return lines
+    return lines + _files_go(standing)
 
 
 def ask_identity(standing: Standing, target: int) -> Lines:
     return [
         _("The person is told that more proof is needed, and how to give it."),
         _("The clock stands still from now until they have given it."),
-        _("Your doubt is kept in the case; it is not sent."),
+        _("Your doubt is kept in the case. It is not sent, but the person reads it when signed in."),
+        *_files_go(standing),
     ]
 
 
@@ -49,6 +51,12 @@ def message(standing: Standing, target: int) -> Lines:
 
 def note_message(standing: Standing, target: int) -> Lines:
     return [_("The person's messages no longer count as waiting for an answer. Nothing is sent.")]
+
+
+def _files_go(standing: Standing) -> Lines:
+    if not uploads.kept(standing.request, Upload.Purpose.EVIDENCE).exists():
+        return []
+    return [_("The files that the person sent as proof are deleted.")]
 
 
 def contested(standing: Standing, target: int) -> Lines:

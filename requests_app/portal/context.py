@@ -17,6 +17,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     return {
         "signed_in": SimpleLazyObject(lambda: signin.current(request) if hasattr(request, "session") else None),
         "changed_policy": SimpleLazyObject(lambda: _changed_policy(request)),
+        "eid_name": settings.INSYN_EID_NAME,
         "postal_address": settings.INSYN_POSTAL_ADDRESS,
         "brand": SimpleLazyObject(brand.addresses),
         "brand_colours": SimpleLazyObject(colours.of_the_company),

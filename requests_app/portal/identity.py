@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import codes, people, signin
+from accounts import codes, eid, people, signin
 from accounts.address import client_address
 from accounts.messaging import SMS, DeliveryFailed
 from accounts.models import Customer, IdentityKind, VerificationCode, VerificationMethod
@@ -26,7 +26,7 @@ from accounts.signin import SignedIn, customer_required
 from privacy import actions
 from privacy.crypto import keyed_hash
 from privacy.engine.identity import InvalidIdentity, canonical
-from requests_app import cases
+from requests_app import cases, uploads
 from requests_app.errors import NotAllowed
 from requests_app.models import RightsRequest, State
 from requests_app.portal.code_errors import sending_failed, why_refused
@@ -74,9 +74,9 @@ def choose_number(request: HttpRequest) -> HttpResponse:
     try:
         numbers = usable_numbers(signed_in.customer, now=timezone.now())
     except actions.StoreUnavailable:
-        return _other_ways(request, way_on, reason="unavailable")
+        return show_other_ways(request, way_on, reason="unavailable")
     if not numbers:
-        return _other_ways(request, way_on, reason="none")
+        return show_other_ways(request, way_on, reason="none")
     form = NumberForm(posted(request), numbers={key: mask_phone(number) for key, number in numbers.items()})
     if form.is_valid():
         choice = form.cleaned_data["number"]
@@ -84,7 +84,7 @@ def choose_number(request: HttpRequest) -> HttpResponse:
             return redirect(f"{reverse('portal:identity_other')}?{urlencode({'next': way_on})}")
         if _send(request, form, numbers[choice], way_on):
             return redirect("portal:identity_code")
-    return render(request, "portal/identity/number.html", {"form": form, "next": way_on})
+    return render(request, "portal/identity/number.html", {"form": form, "next": way_on, "eid": eid.is_on()})
 
 
 @customer_required()
@@ -112,17 +112,27 @@ def ask_code(request: HttpRequest) -> HttpResponse:
 @customer_required()
 @require_safe
 def other_ways(request: HttpRequest) -> HttpResponse:
-    return _other_ways(request, safe_path(request, request.GET.get("next", ""), default="portal:requests"), reason="chosen")
+    return show_other_ways(request, safe_path(request, request.GET.get("next", ""), default="portal:requests"), reason="chosen")
 
 
-def _other_ways(request: HttpRequest, way_on: str, *, reason: str) -> HttpResponse:
+def show_other_ways(request: HttpRequest, way_on: str, *, reason: str) -> HttpResponse:
+    """The ways that are left, below what `reason` says of the one that did not work."""
     context = {
         "next": way_on,
         "reason": reason,
         "unchanged_days": settings.INSYN_IDENTITY_UNCHANGED_DAYS,
         "asking": way_on.startswith("/ask/"),
+        "eid": eid.is_on(),
+        "waiting": _waiting_for_papers(request),
     }
     return render(request, "portal/identity/other.html", context)
+
+
+def _waiting_for_papers(request: HttpRequest) -> list[RightsRequest]:
+    """The person's requests for which papers may be sent now."""
+    signed_in: SignedIn = request.signed_in  # type: ignore[attr-defined]
+    waiting = RightsRequest.objects.filter(customer=signed_in.customer, state=State.IDENTIFYING).order_by("pk")
+    return list(waiting.only("reference")) if uploads.are_open() else []
 
 
 def _send(request: HttpRequest, form: NumberForm | CodeForm, number: str, way_on: str) -> bool:
@@ -161,10 +171,10 @@ def _proved(request: HttpRequest, form: CodeForm, code: VerificationCode, custom
     return True
 
 
-def record_on_waiting_requests(customer: Customer, *, level: int, now: datetime) -> None:
+def record_on_waiting_requests(customer: Customer, *, level: int, now: datetime, by: str = "") -> None:
     """Whoever sent a request first and proves who they are later has proved it for that request, too."""
     for waiting in RightsRequest.objects.filter(customer=customer, state=State.IDENTIFYING, identity_level__lt=level):
         try:
-            cases.record_identity_level(request=waiting, level=level, now=now)
+            cases.record_identity_level(request=waiting, level=level, by=by, now=now)
         except NotAllowed:
             continue  # staff moved it on meanwhile: nothing is lost, it no longer waits for this

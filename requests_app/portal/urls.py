@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from requests_app.portal import asking, brand, consents, entry, following, identity, language, pages, receipts, receiving, writing
+from requests_app.portal import (
+    asking,
+    brand,
+    consents,
+    eid,
+    entry,
+    following,
+    identity,
+    language,
+    pages,
+    papers,
+    receipts,
+    receiving,
+    writing,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -21,6 +35,8 @@ urlpatterns = [
     path("sign-out/", entry.leave, name="sign_out"),
     path("identity/", identity.choose_number, name="identity"),
     path("identity/code/", identity.ask_code, name="identity_code"),
+    path("identity/eid/", eid.go, name="eid"),
+    path("identity/eid/back/", eid.back, name="eid_back"),
     path("identity/other/", identity.other_ways, name="identity_other"),
     path("ask/<slug:right>/", asking.begin, name="ask"),
     path("ask/<slug:right>/check/", asking.check, name="ask_check"),
@@ -41,4 +57,5 @@ urlpatterns = [
     path("requests/<str:reference>/package/delete/", receiving.delete, name="package_delete"),
     path("requests/<str:reference>/package/read/", receiving.contents, name="package"),
     path("requests/<str:reference>/package/read/<int:number>/", receiving.table, name="package_table"),
+    path("requests/<str:reference>/evidence/", papers.evidence, name="evidence"),
 ]

@@ -82,3 +82,10 @@ def test_the_account_follows_the_move_but_keeps_the_name_that_its_invoices_need(
         "(SELECT id FROM account WHERE customer_number = 'K-104233')",
     )
     assert streets == (["Björkgatan 12"],)
+
+
+def test_what_a_broker_says_is_compared_with_what_a_store_has_held_of_this_very_person(urls: dict[str, str]) -> None:
+    (held,) = actions.held_identities(ANNA, kind="email")
+    assert held.value == "anna.andersson@example.com"
+    assert held.unchanged_since is not None
+    assert actions.held_identities(ANNA, kind="customer_number") == []  # no map says since when it stands

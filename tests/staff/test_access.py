@@ -12,7 +12,7 @@ from privacy import audit
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
 from requests_app import outbox
 from requests_app.desk.steps import STEPS
-from requests_app.models import OutboxItem
+from requests_app.models import OutboxItem, Upload
 from requests_app.models_consent import Consent
 from tests.factories import make_customer, make_staff, sign_in_customer
 from tests.staff.conftest import enrol, make_case, sign_in
@@ -39,6 +39,7 @@ PAGES = {
     "requests_app_consent_change": "request.see",
     "requests_app_consent_handled": "request.report_task",
     "requests_app_consent_who": "request.reveal_identity",
+    "requests_app_rightsrequest_paper": "request.open_file",
     "requests_app_outboxitem_changelist": "delivery.see",
     "requests_app_outboxitem_change": "delivery.see",
     "privacy_store_changelist": "store.see",
@@ -75,6 +76,7 @@ BY_POST = {
     "requests_app_rightsrequest_find",
     "requests_app_rightsrequest_identity",
     "requests_app_rightsrequest_rows",
+    "requests_app_rightsrequest_paper",
     "privacy_auditevent_verify",
     "requests_app_consent_handled",
     "requests_app_consent_who",
@@ -97,6 +99,7 @@ class World:
         now = timezone.now()
         self.case = make_case("erasure", customer=canary)
         self.store = Store.objects.first()
+        self.file = Upload.objects.create(request=self.case, purpose="evidence", kind="pdf", file_name="x", created_at=now)
         self.colleague = make_staff(Role.AGENT)
         self.recipient = Recipient.objects.create(key="bookkeeper", name="Siffror AB")
         self.purge = PurgeRun.objects.create(store=self.store, collection="login", state="done", started_at=now)
@@ -147,6 +150,8 @@ class World:
             args = [self.case.pk]
         elif page == "file":
             args = [self.case.pk, 1]
+        elif page == "paper":
+            args = [self.case.pk, self.file.pk]
         elif page == "identity":
             args = [self.case.pk, self.case.customer.identities.first().pk]
         elif name == "accounts_staff_confirm":
