@@ -44,6 +44,7 @@ TABLE: dict[str, Rule] = {
     "request.enter": _rule(_("Enter a request that came by phone, letter or e-mail"), {AGENT}),
     "request.assign": _rule(_("Take a case"), _CASE_STAFF),
     "request.record_identity": _rule(_("Accept evidence of identity"), _CASE_STAFF),
+    "request.decide_role": _rule(_("Accept or refuse the role of somebody who acts for another"), _CASE_STAFF),
     "request.open_file": _rule(_("Open a file that a customer sent (logged)"), _CASE_STAFF),
     "request.ask_identity": _rule(_("Ask for more proof of identity"), _CASE_STAFF),
     "request.choose_contested": _rule(_("Decide on contested rows"), _CASE_STAFF),

@@ -86,7 +86,8 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
     def get_queryset(self) -> QuerySet[RightsRequest]:
         if getattr(self, "swagger_fake_view", False):
             return RightsRequest.objects.none()
-        return RightsRequest.objects.filter(customer=self.caller.customer)
+        # What somebody brings for another goes by the portal, where staff have accepted the role.
+        return RightsRequest.objects.filter(customer=self.caller.customer, representation=None)
 
     def get_object(self) -> RightsRequest:
         request = self.get_queryset().filter(reference=self.kwargs["reference"].upper()).first()

@@ -33,6 +33,7 @@ from requests_app.models import (
     Upload,
 )
 from requests_app.models_consent import Consent
+from requests_app.models_representation import Representation
 from requests_app.steps import SYSTEM
 
 
@@ -76,6 +77,7 @@ def _forget(pk: int, now: datetime) -> int:
         Package.objects.filter(request__in=cases, key=None).delete()
         uploads.delete(uploads=Upload.objects.filter(request__in=cases), reason="forgotten", now=now)
         Upload.objects.filter(request__in=cases).delete()
+        Representation.objects.filter(request__in=cases).update(name=None, claimed=None, note=None, not_told_reason=None)
         Message.objects.filter(request__in=cases).delete()
         # Plans hold the values by which rows were found; the counts of what was done stay.
         StoreRun.objects.filter(request__in=cases).update(plan=None, located_for="")

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, CustomerIdentity, Staff, VerificationMethod
 from privacy import audit
 from privacy.models import Restriction
-from requests_app import doorbell, lifting, notices, policy, uploads
+from requests_app import doorbell, lifting, notices, policy, representing, uploads
 from requests_app.closing import settle
 from requests_app.deadlines import due_date, notice_due, paused_days_between
 from requests_app.errors import AlreadyOpen, NotAllowed
 from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, Source, State, StoreRun, Upload
+from requests_app.representing import Claim
 from requests_app.runs import look_again_for_new_identities, open_runs
 from requests_app.steps import (
     CUSTOMER,
@@ -46,9 +47,17 @@ def level_for(request: RightsRequest, *, level: int) -> int:
     """The level at which somebody in a sitting of this level reads and downloads the answer to their own request.
 
     Who proved it to staff may have no phone that we could send a code to. What staff accepted was accepted for this request, so
-    it raises neither the sitting nor what may be done in other requests.
+    it raises neither the sitting nor what may be done in other requests. Where somebody acts for the person, it was accepted
+    for that somebody: `level_of_representative` is theirs, and the person's own sitting stays what it is.
     """
-    return HIGHEST_LEVEL if level >= LEVEL_TO_LOOK and request.evidence_at is not None else level
+    if request.evidence_at is None or representing.of(request) is not None:
+        return level
+    return HIGHEST_LEVEL if level >= LEVEL_TO_LOOK else level
+
+
+def level_of_representative(request: RightsRequest, *, level: int) -> int:
+    """The level at which whoever brought this request reads its answer: what staff accepted for it, never their own."""
+    return HIGHEST_LEVEL if level >= LEVEL_TO_LOOK and request.evidence_at is not None else min(level, LEVEL_TO_LOOK)
 
 
 def may_be_told(request: RightsRequest, *, level: int) -> bool:
@@ -76,8 +85,10 @@ def submit_request(
     details: dict[str, Any] | None = None,
     received_at: datetime | None = None,
     entered_by: Staff | None = None,
+    claim: Claim | None = None,
 ) -> RightsRequest:
     """Open a case. `received_at` is when it reached the organisation (Art. 12(2): any way of asking counts), else now.
+    `claim`: who brings it for somebody else (see `submit_for_another`).
 
     Raises AlreadyOpen for a second open request for the same right, NotAllowed for what cannot be a request.
     """
@@ -110,11 +121,34 @@ def submit_request(
         actor = staff_actor(entered_by) if entered_by else CUSTOMER
         payload = {"right": right, "source": source, "ground": ground, "level": identity_level}
         audit.record(chain=request.reference, actor=actor, action="request.submitted", payload=payload, now=now)
+        if claim is not None:
+            representing.note_claim(request=request, claim=claim, now=now)
         open_runs(request, now=now)
         _go_on_as_identified(request, needed=NEEDED_LEVEL[Right(right)], now=now)
         notices.tell(request=request, event="received", now=now)
     request.refresh_from_db()
     return request
+
+
+def submit_for_another(
+    *, claim: Claim, right: str, source: str, language: str, now: datetime, ground: str = "", reason: str = ""
+) -> RightsRequest:
+    """Open a case that somebody brings for another. It belongs to nobody until staff accept the role and the person's identity.
+
+    Raises NotAllowed. Whether the person is known makes no difference to what happens here.
+    """
+    with transaction.atomic():
+        return submit_request(
+            customer=representing.placeholder_for(claim, language=language),
+            right=right,
+            source=source,
+            language=language,
+            identity_level=0,
+            ground=ground,
+            reason=reason,
+            claim=claim,
+            now=now,
+        )
 
 
 def record_identity_level(
@@ -137,6 +171,7 @@ def record_identity_level(
     with locked(request) as row:
         if row.state not in OPEN_STATES:
             raise NotAllowed(_("The request is closed; its identity level says what was proved when it was decided."))
+        representing.require_may_be_identified(row, acting_user)
         actor, needed = CUSTOMER, NEEDED_LEVEL[Right(row.right)]
         if acting_user is None and row.state == State.IDENTIFYING and row.identity_note:
             needed = HIGHEST_LEVEL  # a written doubt about the mailbox is not answered by the same mailbox
@@ -145,6 +180,7 @@ def record_identity_level(
             require_not_entered_by(row, acting_user)
             row.identity_note = require_words(note, _("Say what proof you accepted."))
             actor = staff_actor(acting_user)
+            representing.give_to_person(row, acting_user=acting_user, now=now)
             _accept_entered_identities(row, acting_user, proved, now)
             row.evidence_at = row.evidence_at or (now if level >= HIGHEST_LEVEL else None)
         if not row.customer.identities.filter(verified_at__isnull=False).exists():

@@ -26,6 +26,7 @@ from privacy.crypto import keyed_hash
 from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app import outbox
 from requests_app.models import OutboxItem, RightsRequest
+from requests_app.models_representation import Representation
 
 MOST_ANNOUNCED = 10
 
@@ -83,6 +84,20 @@ NOTICES: dict[str, Notice] = {
             "gets it. Was it not you? Then contact us at once."
         ),
     ),
+    "role": Notice(
+        gettext_lazy("We need to know that you may act: %(reference)s"),
+        gettext_lazy(
+            "Before we can go on with request %(reference)s we need more proof that you may act for the person. Sign in to see "
+            "what."
+        ),
+    ),
+    "represented": Notice(
+        gettext_lazy("Somebody acts for you: %(reference)s"),
+        gettext_lazy(
+            "Somebody has asked us for something on your behalf and shown us that they may act for you (request %(reference)s). "
+            "Is that not right? Then contact us at once."
+        ),
+    ),
     "replaced": Notice(
         gettext_lazy("We change how we reach you: %(reference)s"),
         gettext_lazy(
@@ -104,16 +119,17 @@ def tell(*, request: RightsRequest, event: str, now: datetime, occasion: object 
 
 def tell_all(*, requests: Sequence[RightsRequest], event: str, now: datetime, occasion: object = "") -> None:
     """The same to the people of many cases, in two statements."""
-    contacts = _contacts({request.customer_id for request in requests})
+    whom = _whom(requests)
+    contacts = _contacts(set(whom.values()))
     name = f"{event}:{occasion}" if occasion else event
     items = []
     for request in requests:
         payload = _words(request, event)
-        for contact in contacts[request.customer_id]:
+        for contact in contacts[whom[request.pk]]:
             kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
             key = outbox.key_for(request, name, contact.pk)
             items.append(outbox.item(kind=kind, key=key, to=contact.value, payload=payload, request=request, now=now))
-        if not contacts[request.customer_id]:
+        if not contacts[whom[request.pk]]:
             task = {"text": f"Tell the person by letter: {event}"}
             key = outbox.key_for(request, name, "letter")
             items.append(outbox.item(kind=OutboxItem.Kind.TASK, key=key, to=None, payload=task, request=request, now=now))
@@ -159,6 +175,13 @@ def closing_lines(sentence: str) -> str:
     address = getattr(settings, "INSYN_PUBLIC_URL", "")
     closing = _("For your safety this message holds no details. We never ask for passwords.")
     return "\n\n".join(part for part in (sentence, address, closing, settings.INSYN_COMPANY_NAME) if part)
+
+
+def _whom(requests: Sequence[RightsRequest]) -> dict[int, int]:
+    """The customer who is told of each request: whoever brought it for its person, as long as they may, else the person."""
+    brought = Representation.objects.filter(request__in=[request.pk for request in requests], representative__isnull=False)
+    acting = brought.exclude(state=Representation.State.ENDED).values_list("request_id", "representative_id")
+    return {request.pk: request.customer_id for request in requests} | {pk: who for pk, who in acting if who is not None}
 
 
 def _contacts(customers: Collection[int]) -> dict[int, list[CustomerIdentity]]:

@@ -14,8 +14,10 @@ from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
+from requests_app import representing
 from requests_app.models import ApiToken, Message, OutboxItem, Package, RightsRequest, Upload
 from requests_app.models_consent import Consent, chain_of
+from requests_app.models_representation import Representation
 
 AUDIT = "privacy_auditevent"
 
@@ -25,7 +27,7 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
 
     Tasks are notes between members of staff, and who acted is theirs.
     """
-    requests = RightsRequest.objects.filter(customer__in=customers)
+    requests = RightsRequest.objects.filter(representing.TOLD, customer__in=customers)
     letters = OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK)
     messages = Message.objects.filter(request__in=requests).order_by("pk")
     by_request = {"of_customer": F("request__customer")}
@@ -33,10 +35,11 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
         "accounts_customer": Customer.objects.filter(pk__in=customers).annotate(of_customer=F("pk")),
         "accounts_customeridentity": _of(CustomerIdentity.objects, customers),
         "accounts_verificationcode": _of(VerificationCode.objects, customers),
-        "requests_app_rightsrequest": _of(RightsRequest.objects, customers).order_by("pk"),
+        "requests_app_rightsrequest": requests.annotate(of_customer=F("customer")).order_by("pk"),
         "requests_app_message": messages.annotate(**by_request),
         "requests_app_package": Package.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None).annotate(**by_request),
+        "requests_app_representation": Representation.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_outboxitem": letters.annotate(**by_request),
         "requests_app_consent": _of(Consent.objects, customers).order_by("pk"),
         "requests_app_apitoken": _of(ApiToken.objects, customers),
@@ -65,5 +68,5 @@ def own_of(customers: Collection[Customer]) -> dict[int, Own]:
 
 def _chains(customers: Collection[Customer]) -> Mapping[str, int]:
     """The audit chains of their cases and of their consents, and whose each is."""
-    cases = RightsRequest.objects.filter(customer__in=customers).values_list("reference", "customer")
+    cases = RightsRequest.objects.filter(representing.TOLD, customer__in=customers).values_list("reference", "customer")
     return dict(cases) | {chain_of(customer): customer.pk for customer in customers}

@@ -83,6 +83,8 @@ TOLD: dict[str, Told] = {
         gettext_lazy("We asked you for more proof of identity"),
         lambda _request, _payload: _("The time until you give it is added to the time for our answer."),
     ),
+    "role.accepted": Told("identity", gettext_lazy("The right to act for the person was accepted")),
+    "role.refused": Told("identity", gettext_lazy("We asked for more proof of the right to act for the person")),
     "upload.received": Told("identity", gettext_lazy("A file was sent"), _which_file),
     "identity.recorded": Told("identity", gettext_lazy("Your identity was proved")),
     "clock.resumed": Told("clock", gettext_lazy("The time for our answer runs again"), _due),

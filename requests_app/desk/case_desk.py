@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.desk import refuse_unless
-from accounts.models import CustomerIdentity
+from accounts.models import CustomerIdentity, IdentityKind
+from accounts.people import email_of
 from accounts.roles import may
 from accounts.staff_site import staff_site
 from privacy import audit
@@ -24,7 +25,7 @@ from requests_app import cases, uploads
 from requests_app.contested_look import look_at_group
 from requests_app.desk import consents
 from requests_app.desk.asked import what_was_asked
-from requests_app.desk.due import due_badge
+from requests_app.desk.due import badge, due_badge
 from requests_app.desk.entering import EnterForm, enter
 from requests_app.desk.found import store_parts
 from requests_app.desk.queue import Queue, name_of, state_badge
@@ -62,7 +63,9 @@ class CaseDesk(Queue):
         return super().changelist_view(request, more | (extra_context or {}))
 
     def standing_of(self, request: HttpRequest, object_id: int) -> Standing:
-        whole = RightsRequest.objects.select_related("customer", "assignee", "entered_by", "proposed_by", "approved_by")
+        whole = RightsRequest.objects.select_related(
+            "customer", "representation__representative", "assignee", "entered_by", "proposed_by", "approved_by"
+        )
         user: Any = request.user
         return Standing(self.found(request, object_id, whole), user)
 
@@ -80,6 +83,7 @@ class CaseDesk(Queue):
             "due": due_badge(case, timezone.localdate()),
             "asked": what_was_asked(case, own_words=may(request.user, "request.read_words")),
             "identities": [(row, mask(row.kind, row.value)) for row in standing.identities],
+            "acting": _acting(standing),
             "evidence": uploads.kept(case, Upload.Purpose.EVIDENCE),
             "parts": store_parts(standing),
             "searching": standing.is_searching,
@@ -294,6 +298,21 @@ class CaseDesk(Queue):
                 messages.success(request, _("The request is entered. A colleague has to accept the proof of identity."))
                 return redirect(self.url("change", case.pk))
         return self.page(request, "admin/enter.html", {"title": _("Enter a request"), "form": form})
+
+
+def _acting(standing: Standing) -> dict[str, Any] | None:
+    """Who acts for the person, masked as identities are."""
+    found = standing.representation
+    if found is None:
+        return None
+    mailbox = email_of(found.representative) if found.representative else ""
+    return {
+        "representation": found,
+        "badge": badge({"claimed": "warn", "accepted": "ok", "ended": "neutral"}[found.state], str(found.get_state_display())),
+        "mailbox": mask(IdentityKind.EMAIL, mailbox),
+        "claimed": [(IdentityKind(kind).label, mask(kind, value)) for kind, value in (found.claimed or {}).items()],
+        "files": uploads.kept(standing.request, Upload.Purpose.ROLE),
+    }
 
 
 def _others_of(case: RightsRequest) -> Any:

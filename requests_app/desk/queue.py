@@ -152,7 +152,9 @@ class Queue(DeskAdmin):
         runs = StoreRun.objects.only("request_id", "state").order_by()
         turn = Case(When(reads.needs(request.user), then=Value(0)), default=Value(1))  # type: ignore[arg-type]
         found = RightsRequest.objects.select_related("assignee").only(*COLUMNS)
-        return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(turn=turn, proof_came=reads.proof_came())
+        return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(
+            turn=turn, proof_came=reads.proof_came(), represented=reads.represented()
+        )
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get(ShowFilter.parameter_name):
@@ -160,8 +162,9 @@ class Queue(DeskAdmin):
         return ("turn", "due_on", "pk")
 
     @admin.display(description=_("reference"))
-    def ref(self, request: RightsRequest) -> SafeString:
-        return format_html('<span class="ref">{}</span>', request.reference)
+    def ref(self, request: Any) -> SafeString:
+        acting = badge("info", str(_("by a representative"))) if request.represented else ""
+        return format_html('<span class="ref">{}</span> {}', request.reference, acting)
 
     @admin.display(description=_("right"), ordering="right")
     def right_name(self, request: RightsRequest) -> str:

@@ -9,10 +9,12 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import Staff
 from accounts.roles import may
 from requests_app.models import Message, RunState, State, StoreRun, Upload
+from requests_app.models_representation import Representation
 
 OPEN = Q(closed_at=None)
 RUNNING_CLOCK = Q(paused_at=None)
 SOON_DAYS = 7
+PROOFS = (Upload.Purpose.EVIDENCE, Upload.Purpose.ROLE)
 NOTHING = Q(pk__in=[])
 
 
@@ -35,8 +37,13 @@ def waiting_for_identity() -> Q:
 
 def proof_came() -> Q:
     """Cases that wait for proof of identity which somebody has sent: it waits for us."""
-    sent = Upload.objects.filter(request=OuterRef("pk"), purpose=Upload.Purpose.EVIDENCE, deleted_at=None, key__isnull=False)
+    sent = Upload.objects.filter(request=OuterRef("pk"), purpose__in=PROOFS, deleted_at=None, key__isnull=False)
     return waiting_for_identity() & Q(Exists(sent))
+
+
+def represented() -> Q:
+    """Cases that somebody brought for the person."""
+    return Q(Exists(Representation.objects.filter(request=OuterRef("pk"))))
 
 
 def stopped() -> Q:

@@ -15,12 +15,13 @@ from django.utils.translation import ngettext
 
 from accounts.models import CustomerIdentity, Staff
 from privacy.models import Restriction
-from requests_app import conversation
+from requests_app import conversation, representing
 from requests_app.cases import NEEDED_LEVEL, plan_digest
 from requests_app.closing import ENDED_BY_ERASURE
 from requests_app.deadlines import local_date, notice_due, paused_days_between
 from requests_app.decision import GO_BEFORE_ERASURE
 from requests_app.models import LIFT, Message, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models_representation import Representation
 from requests_app.runs import undecided_contested, undecided_erasure
 
 SETTLED = (RunState.READY, RunState.DONE, RunState.CANCELLED)
@@ -47,6 +48,20 @@ class Standing:
     @cached_property
     def messages(self) -> list[Message]:
         return conversation.messages_about(self.request)
+
+    @cached_property
+    def representation(self) -> Representation | None:
+        """Who acts for the person, if somebody does."""
+        return representing.of(self.request)
+
+    @property
+    def role_is(self) -> str:
+        return self.representation.state if self.representation else ""
+
+    @property
+    def can_be_identified(self) -> bool:
+        """There is somebody to identify; where another acts for the person, the role is accepted first."""
+        return self.role_is == Representation.State.ACCEPTED if self.representation else bool(self.identities)
 
     @cached_property
     def restrictions(self) -> list[Restriction]:

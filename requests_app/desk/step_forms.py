@@ -121,6 +121,34 @@ class IdentityForm(StepForm):
         return {"proved": [], **(super().clean() or {})}
 
 
+class AcceptRoleForm(StepForm):
+    note = forms.CharField(
+        label=_("What proof of the role you accepted"),
+        widget=WORDS,
+        help_text=_(
+            "Such as a court's decision, a register of births or a power of attorney, and how you checked it. A guardian may act "
+            "until the child is 18; the older the child, the more its own wishes count."
+        ),
+    )
+    not_told_reason = forms.CharField(
+        label=_("Why the person is not told"),
+        required=False,
+        widget=WORDS,
+        help_text=_(
+            "Leave it empty, and the person is told at the contacts in our stores when you accept their identity. Fill it in "
+            "only for protected identity or a small child. Neither the person nor the representative reads it."
+        ),
+    )
+
+
+class RefuseRoleForm(StepForm):
+    reason = forms.CharField(
+        label=_("What is missing"),
+        widget=WORDS,
+        help_text=_("The representative reads it when signed in. It is not sent by mail."),
+    )
+
+
 class DoubtForm(StepForm):
     doubt = forms.CharField(
         label=_("Why you doubt who this is"),

@@ -22,6 +22,7 @@ from requests_app.desk.contested_form import ContestedForm
 from requests_app.desk.standing import Standing
 from requests_app.lifecycle import TRANSITIONS
 from requests_app.models import Right, State
+from requests_app.models_representation import Representation
 
 NO_TARGET = 0
 
@@ -121,11 +122,43 @@ STEPS: dict[str, Step] = {
             "identity",
             _("Accept proof of identity"),
             "request.record_identity",
-            legal=lambda s: s.request.is_open and not s.entered_by_me and s.request.identity_level < 2 and bool(s.identities),
+            legal=lambda s: s.request.is_open and not s.entered_by_me and s.request.identity_level < 2 and s.can_be_identified,
             will_happen=will.identity,
             perform=_with(cases.record_identity_level, level="level", note="note", proved="proved"),
             form=forms.IdentityForm,
             done=_("The identity level is recorded."),
+        ),
+        Step(
+            "accept-role",
+            _("Accept the proof of the role"),
+            "request.decide_role",
+            legal=lambda s: s.request.is_open and not s.entered_by_me and s.role_is == Representation.State.CLAIMED,
+            will_happen=will.accept_role,
+            perform=_with(cases.accept_role, note="note", not_told_reason="not_told_reason"),
+            form=forms.AcceptRoleForm,
+            done=_("The role is accepted. Now accept the person's identity."),
+        ),
+        Step(
+            "refuse-role",
+            _("The proof of the role is not enough"),
+            "request.decide_role",
+            legal=lambda s: s.request.is_open and not s.entered_by_me and s.role_is == Representation.State.CLAIMED,
+            will_happen=will.refuse_role,
+            perform=_with(cases.refuse_role, reason="reason"),
+            form=forms.RefuseRoleForm,
+            tone="plain",
+            done=_("The representative is asked for better proof."),
+        ),
+        Step(
+            "end-role",
+            _("End the role"),
+            "request.decide_role",
+            legal=lambda s: s.role_is in (Representation.State.CLAIMED, Representation.State.ACCEPTED),
+            will_happen=will.end_role,
+            perform=_with(cases.end_role, reason="reason"),
+            form=forms.ReturnForm,
+            tone="danger",
+            done=_("The representative no longer sees the request."),
         ),
         Step(
             "ask-identity",

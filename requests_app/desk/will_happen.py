@@ -59,6 +59,34 @@ def _files_go(standing: Standing) -> Lines:
     return [_("The files that the person sent as proof are deleted.")]
 
 
+def accept_role(standing: Standing, target: int) -> Lines:
+    return [
+        _("Your note is written to the case; your name stands behind it. The files that were sent as proof are deleted."),
+        _("Nothing is looked for yet: next, you or a colleague accept the person's identity."),
+        _("Then the person is told at the contacts in our stores, unless you write here why not."),
+    ]
+
+
+def refuse_role(standing: Standing, target: int) -> Lines:
+    return [
+        _(
+            "The files that were sent are deleted. The representative is told to sign in, reads your words and may send "
+            "other proof."
+        ),
+        _("Nothing is looked for, and the clock stands still. To end it for good, refuse the request."),
+    ]
+
+
+def end_role(standing: Standing, target: int) -> Lines:
+    return [
+        _(
+            "From now on the representative sees nothing of this request and gets no message. Downloads made before stay "
+            "with them."
+        ),
+        _("The request stays; answers go to the person, if we can reach them."),
+    ]
+
+
 def contested(standing: Standing, target: int) -> Lines:
     return [
         _("These rows are another person's too. One choice can hold for all of a collection, or each group has its own."),

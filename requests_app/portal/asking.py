@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import email_of
 from accounts.signin import SignedIn, customer_required
-from requests_app import cases, policy
+from requests_app import cases, policy, representing
 from requests_app.errors import AlreadyOpen, NotAllowed
-from requests_app.models import OPEN_STATES, Right, RightsRequest, Source
+from requests_app.models import OPEN_STATES, Right, Source
 from requests_app.portal import drafts, erasing, flow, grounds, holdings, new_mailbox
 from requests_app.portal.drafts import Draft
 from requests_app.portal.flow import Context
@@ -127,6 +127,9 @@ def _send(request: HttpRequest, right: str, draft: Draft, context: Context) -> H
             **flow.submission(right, draft, context),
         )
     except AlreadyOpen as error:
+        if not representing.visible_to(_customer(request)).filter(pk=error.request.pk).exists():
+            problem = _("We cannot take this request here just now. Call or write to us instead.")
+            return _check_page(request, right, draft, context, problem=problem)
         drafts.drop(request, right)
         return redirect("portal:ask", error.request.right)
     except NotAllowed as error:
@@ -157,7 +160,8 @@ def _already_open(request: HttpRequest, right: str) -> HttpResponse | None:
     """The page that leads to the open request instead, if there is one. Raises Http404 for no right of ours."""
     if right not in RIGHTS:
         raise Http404
-    existing = RightsRequest.objects.filter(customer=_customer(request), right=right, state__in=OPEN_STATES).first()
+    mine = representing.visible_to(_customer(request)).filter(customer=_customer(request))
+    existing = mine.filter(right=right, state__in=OPEN_STATES).first()
     if existing is None:
         return None
     return render(request, "portal/ask/already.html", {"case": existing, "right": RIGHTS[right]})

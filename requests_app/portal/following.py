@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import email_of
 from accounts.signin import customer_required
-from requests_app import cases
+from requests_app import cases, representing
 from requests_app.answers import human_answers
 from requests_app.errors import NotAllowed
 from requests_app.lifecycle import TRANSITIONS
@@ -38,7 +38,7 @@ MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RU
 @customer_required()
 @require_safe
 def my_requests(request: HttpRequest) -> HttpResponse:
-    mine = RightsRequest.objects.filter(customer=signed_in(request).customer)
+    mine = representing.visible_to(signed_in(request).customer).select_related("representation")
     page = Paginator(mine.order_by("-received_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     cards = [{"case": case, "state": state_text(case), "right": RIGHTS[case.right]} for case in page]
     return render(request, "portal/requests/list.html", {"page": page, "cards": cards})
@@ -49,14 +49,14 @@ def my_requests(request: HttpRequest) -> HttpResponse:
 def sent(request: HttpRequest, reference: str) -> HttpResponse:
     """The confirmation: the reference, what happens next and when."""
     case = my_request(request, reference)
-    return render(request, "portal/requests/sent.html", _about(request, case) | {"email": email_of(case.customer)})
+    return render(request, "portal/requests/sent.html", _about(request, case) | {"email": email_of(signed_in(request).customer)})
 
 
 @customer_required()
 @require_safe
 def one_request(request: HttpRequest, reference: str) -> HttpResponse:
     case = my_request(request, reference)
-    level = signed_in(request).level
+    level = level_in(request, case)
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
     about = _about(request, case) | _moving_parts(case, level=level) | messages_of(request, case)
     about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
@@ -69,7 +69,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
 def progress(request: HttpRequest, reference: str) -> HttpResponse:
     """The part of the page that changes: 204 while nothing has, 286 (htmx: stop asking) when nothing will by itself."""
     case = my_request(request, reference)
-    about = _about(request, case) | _moving_parts(case, level=signed_in(request).level)
+    about = _about(request, case) | _moving_parts(case, level=level_in(request, case))
     if request.GET.get("seen") == about["seen"] and about["moving"]:
         return HttpResponse(status=204)
     return render(request, "portal/requests/_moving.html", about, status=200 if about["moving"] else 286)
@@ -84,7 +84,7 @@ def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            cases.withdraw_request(request=case, customer=signed_in(request).customer, now=timezone.now())
+            cases.withdraw_request(request=case, customer=case.customer, now=timezone.now())
         except NotAllowed as error:
             problem = str(error)
             case.refresh_from_db()
@@ -105,7 +105,7 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
         return redirect("portal:request", reference)
     if request.method == "POST":
         try:
-            cases.waive_waiting(request=case, customer=signed_in(request).customer, now=timezone.now())
+            cases.waive_waiting(request=case, customer=case.customer, now=timezone.now())
         except NotAllowed as error:
             return render(request, "portal/requests/waive.html", about | {"problem": str(error)}, status=409)
         messages.success(request, _("The erasure no longer waits for your other requests."))
@@ -124,7 +124,9 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "is_open": case.state in OPEN_STATES,
         "may_read_letter": cases.may_read_letter(case, level=level),
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
-        "must_identify": case.state == State.IDENTIFYING,
+        "must_identify": case.state == State.IDENTIFYING and representing.of(case) is None,
+        "acts_for": representing.of(case),
+        "must_show_role": representing.takes_proof(case),
         "package": package_of(case),
         "has_receipt": has_receipt(case),
         "waits_for_others": _goes_after(case),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -131,8 +132,12 @@ def show_other_ways(request: HttpRequest, way_on: str, *, reason: str) -> HttpRe
 def _waiting_for_papers(request: HttpRequest) -> list[RightsRequest]:
     """The person's requests for which papers may be sent now."""
     signed_in: SignedIn = request.signed_in  # type: ignore[attr-defined]
-    waiting = RightsRequest.objects.filter(customer=signed_in.customer, state=State.IDENTIFYING).order_by("pk")
-    return list(waiting.only("reference")) if uploads.are_open() else []
+    return list(_own_waiting(signed_in.customer).only("reference")) if uploads.are_open() else []
+
+
+def _own_waiting(customer: Customer) -> QuerySet[RightsRequest]:
+    """What waits for this person's own proof; where somebody acts for them, staff accept who they are."""
+    return RightsRequest.objects.filter(customer=customer, state=State.IDENTIFYING, representation=None).order_by("pk")
 
 
 def _send(request: HttpRequest, form: NumberForm | CodeForm, number: str, way_on: str) -> bool:
@@ -173,7 +178,7 @@ def _proved(request: HttpRequest, form: CodeForm, code: VerificationCode, custom
 
 def record_on_waiting_requests(customer: Customer, *, level: int, now: datetime, by: str = "") -> None:
     """Whoever sent a request first and proves who they are later has proved it for that request, too."""
-    for waiting in RightsRequest.objects.filter(customer=customer, state=State.IDENTIFYING, identity_level__lt=level):
+    for waiting in _own_waiting(customer).filter(identity_level__lt=level):
         try:
             cases.record_identity_level(request=waiting, level=level, by=by, now=now)
         except NotAllowed:

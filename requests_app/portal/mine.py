@@ -7,7 +7,7 @@ import re
 from django.http import Http404, HttpRequest
 
 from accounts.signin import SignedIn
-from requests_app import cases
+from requests_app import cases, representing
 from requests_app.models import REFERENCE_ALPHABET, Package, RightsRequest
 
 REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
@@ -19,12 +19,13 @@ def signed_in(request: HttpRequest) -> SignedIn:
 
 
 def my_request(request: HttpRequest, reference: str) -> RightsRequest:
-    """The signed-in person's own request; somebody else's and one that never was are told apart by nobody."""
+    """The signed-in person's request, own or brought for another; others' and one that never was are told apart by nobody."""
     if not REFERENCE.fullmatch(reference.upper()):
         raise Http404  # not worth asking the database, which would choke on some of it
     found = (
-        RightsRequest.objects.filter(customer=signed_in(request).customer, reference=reference.upper())
-        .select_related("customer", "package")
+        representing.visible_to(signed_in(request).customer)
+        .filter(reference=reference.upper())
+        .select_related("customer", "package", "representation")
         .first()
     )
     if found is None:
@@ -34,7 +35,10 @@ def my_request(request: HttpRequest, reference: str) -> RightsRequest:
 
 def level_in(request: HttpRequest, case: RightsRequest) -> int:
     """The identity level at which this sitting reads the answer to this request."""
-    return cases.level_for(case, level=signed_in(request).level)
+    sitting = signed_in(request)
+    if representing.is_representative(case, sitting.customer):
+        return cases.level_of_representative(case, level=sitting.level)
+    return cases.level_for(case, level=sitting.level)
 
 
 def package_of(case: RightsRequest) -> Package | None:

@@ -1,8 +1,6 @@
-"""Sending papers with a request: what shows who somebody is, one file at a time, taken back as easily as sent."""
+"""Sending papers with a request: what shows who somebody is, or that they may act for another; one file at a time."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,10 +13,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.signin import customer_required
 from privacy import audit
-from requests_app import uploads
+from requests_app import representing, uploads
 from requests_app.models import RightsRequest, State, Upload
 from requests_app.portal.form_base import PortalForm, UploadField
-from requests_app.portal.mine import my_request
+from requests_app.portal.mine import my_request, signed_in
 from requests_app.portal.rights import RIGHTS
 from requests_app.steps import CUSTOMER
 from requests_app.uploads import UploadRefused
@@ -30,36 +28,65 @@ class PaperForm(PortalForm):
     file = UploadField(label=gettext_lazy("Choose a file or take a photo"))
 
 
+class RolePaperForm(PaperForm):
+    title = gettext_lazy("Show that you may act for the person")
+
+
 @customer_required()
 @require_http_methods(["GET", "HEAD", "POST"])
 def evidence(request: HttpRequest, reference: str) -> HttpResponse:
-    """Proof of identity for a request that waits for it, and for no other (Art. 12(6))."""
+    """Proof of identity for a request that waits for it, and for no other (Art. 12(6)); of the person, where another asks."""
     case = my_request(request, reference)
-    if case.state != State.IDENTIFYING:
-        messages.info(request, _("This request does not wait for any proof from you."))
-        return redirect("portal:request", case.reference)
-    if not uploads.are_open():
-        return redirect("portal:identity_other")
-    form = PaperForm()
+    waits = case.state == State.IDENTIFYING
+    if representing.of(case) is not None:
+        waits = waits and representing.is_representative(case, signed_in(request).customer)
+    if not waits:
+        return _not_wanted(request, case)
+    return _page(request, case, Upload.Purpose.EVIDENCE, PaperForm, _doubt(case))
+
+
+@customer_required()
+@require_http_methods(["GET", "HEAD", "POST"])
+def role(request: HttpRequest, reference: str) -> HttpResponse:
+    """Proof of the right to act for somebody else."""
+    case = my_request(request, reference)
+    acting = representing.of(case)
+    if (
+        acting is None
+        or not representing.takes_proof(case)
+        or not representing.is_representative(case, signed_in(request).customer)
+    ):
+        return _not_wanted(request, case)
+    return _page(request, case, Upload.Purpose.ROLE, RolePaperForm, acting.note or "")
+
+
+def _not_wanted(request: HttpRequest, case: RightsRequest) -> HttpResponse:
+    messages.info(request, _("This request does not wait for any proof from you."))
+    return redirect("portal:request", case.reference)
+
+
+def _page(request: HttpRequest, case: RightsRequest, purpose: str, kind: type[PaperForm], doubt: str) -> HttpResponse:
+    form = kind()
     if request.method == "POST" and "remove" in request.POST:
-        _take_back(request, case)
-        return redirect("portal:evidence", case.reference)
-    if request.method == "POST":
-        form = PaperForm(request.POST, request.FILES)
-        if form.is_valid() and _sent(form, case):
+        _take_back(request, case, purpose)
+        return redirect(request.path)
+    if request.method == "POST" and uploads.are_open():
+        form = kind(request.POST, request.FILES)
+        if form.is_valid() and _sent(form, case, purpose):
             messages.success(request, _("We have your file. Send another one, or you are done."))
-            return redirect("portal:evidence", case.reference)
-    return render(request, "portal/identity/evidence.html", _about(case) | {"form": form})
-
-
-def _about(case: RightsRequest) -> dict[str, Any]:
-    return {
+            return redirect(request.path)
+    context = {
+        "form": form,
         "case": case,
         "right": RIGHTS[case.right],
-        "files": uploads.kept(case, Upload.Purpose.EVIDENCE),
+        "acting": representing.of(case),
+        "files": uploads.kept(case, purpose),
+        "open": uploads.are_open(),
         "days": settings.INSYN_EVIDENCE_DAYS,
-        "doubt": _doubt(case),
+        "doubt": doubt,
+        "about_role": purpose == Upload.Purpose.ROLE,
     }
+    return render(request, "portal/identity/papers.html", context)
 
 
 def _doubt(case: RightsRequest) -> str:
@@ -68,19 +95,18 @@ def _doubt(case: RightsRequest) -> str:
     return case.identity_note or "" if spoken and spoken.action == "request.ask_identity" else ""
 
 
-def _sent(form: PaperForm, case: RightsRequest) -> bool:
-    file = form.cleaned_data["file"]
+def _sent(form: PaperForm, case: RightsRequest, purpose: str) -> bool:
     try:
-        uploads.receive(request=case, purpose=Upload.Purpose.EVIDENCE, file=file, now=timezone.now())
+        uploads.receive(request=case, purpose=purpose, file=form.cleaned_data["file"], now=timezone.now())
     except UploadRefused as error:
         form.add_error("file", str(error))
         return False
     return True
 
 
-def _take_back(request: HttpRequest, case: RightsRequest) -> None:
+def _take_back(request: HttpRequest, case: RightsRequest, purpose: str) -> None:
     chosen = request.POST["remove"]
     if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
-        mine = uploads.kept(case, Upload.Purpose.EVIDENCE).filter(pk=chosen)
+        mine = uploads.kept(case, purpose).filter(pk=chosen)
         if uploads.delete(uploads=mine, reason="taken_back", actor=CUSTOMER, now=timezone.now()):
             messages.success(request, _("The file is deleted."))

@@ -117,7 +117,7 @@ def _around(table: Any, found: Any, words: str, start: int) -> dict[str, Any]:
 
 
 def _read(request: HttpRequest, case: RightsRequest, look: Callable[[Tables], dict[str, Any]]) -> dict[str, Any]:
-    package = delivery.ready_package(request=case, customer=signed_in(request).customer, now=timezone.now())
+    package = delivery.ready_package(request=case, customer=case.customer, now=timezone.now())
     try:
         with open_tables(package, language=(get_language() or case.language)[:2]) as tables:
             found = look(tables)
@@ -164,7 +164,7 @@ def download(request: HttpRequest, case: RightsRequest, form: str = "all") -> Ht
     if form not in handing_out.FORMS:
         raise Http404
     now = timezone.now()
-    prepared = handing_out.prepare_download(request=case, customer=signed_in(request).customer, form=form, now=now)
+    prepared = handing_out.prepare_download(request=case, customer=case.customer, form=form, now=now)
     by_evidence = bool(_by_evidence(request))
     return answer_with(
         request,
@@ -184,7 +184,7 @@ def delete(request: HttpRequest, case: RightsRequest) -> HttpResponse:
     if package.state != Package.State.READY:
         return redirect("portal:request", case.reference)
     if request.method == "POST":
-        delivery.delete_package(request=case, customer=signed_in(request).customer, now=timezone.now())
+        delivery.delete_package(request=case, customer=case.customer, now=timezone.now())
         messages.success(request, _("Your package is deleted here. What you have downloaded is still yours."))
         return redirect("portal:request", case.reference)
     return render(request, "portal/package/delete.html", {"case": case, "package": package})

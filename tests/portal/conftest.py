@@ -62,7 +62,7 @@ class Stores:
         if self.down:
             raise actions.StoreUnavailable("crm cannot be reached")
 
-    def give_contacts(self, person):
+    def give_contacts(self, person, *, plans=None, dated=False):
         self._up()
         return list(self.contacts)
 

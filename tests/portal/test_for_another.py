@@ -1,0 +1,352 @@
+"""Acting for somebody else: nothing is found, told or shown before staff accept the role and the person."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Customer, IdentityKind
+from privacy import audit
+from privacy.models import AuditEvent
+from requests_app import cases, own_data, representing, uploads
+from requests_app.errors import NotAllowed
+from requests_app.models import OutboxItem, RightsRequest, State, StoreRun, Upload
+from requests_app.models_representation import Representation
+from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
+from tests.files import picture, sent
+from tests.portal.conftest import a_number
+
+pytestmark = pytest.mark.django_db
+KNOWN = "barnet@example.se"
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    settings.INSYN_UPLOAD_DIR = tmp_path / "uploads"
+
+
+@pytest.fixture
+def child(db):
+    return make_customer(KNOWN, language="sv")
+
+
+@pytest.fixture
+def store(db):
+    return make_store("crm")
+
+
+@pytest.fixture
+def agent(db):
+    return make_staff("agent", "approver")
+
+
+def answer(browser, *, role="guardian", known_by=KNOWN, right="access", words=""):
+    """Walk through the questions; answers the last response."""
+    browser.post("/for-another/role/", {"role": role})
+    browser.post("/for-another/person/", {"name": "Barnet Andersson", "known_by": known_by})
+    browser.post("/for-another/right/", {"right": right})
+    if right == "restriction":
+        browser.post("/for-another/ground/", {"ground": "a"})
+    browser.post("/for-another/words/", {"words": words})
+    page = browser.get("/for-another/check/").content.decode()
+    token = re.search(r'name="token" value="([^"]+)"', page)[1]
+    return browser.post("/for-another/check/", {"token": token})
+
+
+def brought(browser, **answers):
+    reference = answer(browser, **answers)["Location"].split("/")[2]
+    return RightsRequest.objects.get(reference=reference)
+
+
+@pytest.fixture
+def case(annas, store, child):
+    return brought(annas)
+
+
+def accept(case, agent, *, not_told=""):
+    cases.accept_role(request=case, acting_user=agent, note="Personbevis.", not_told_reason=not_told, now=timezone.now())
+
+
+def identify(case, agent, level=2):
+    cases.record_identity_level(request=case, acting_user=agent, level=level, note="Id-kort.", now=timezone.now())
+
+
+def told():
+    return {(item.to, item.key.split(":")[1] if ":" in item.key else item.key) for item in OutboxItem.objects.all()}
+
+
+def recipients():
+    return {item.to for item in OutboxItem.objects.exclude(to=None)}
+
+
+def test_the_questions_come_one_by_one_and_lead_to_the_proof(annas, store, child):
+    assert annas.get("/for-another/")["Location"] == "/for-another/role/"
+    page = annas.post("/for-another/role/", {}).content.decode()
+    assert "Choose who you are to the person" in page
+    response = answer(annas, role="trustee")
+    assert response["Location"].endswith("/role/")
+    page = annas.get(response["Location"]).content.decode()
+    assert "förordnande" in page
+    assert "until then we look for nothing" in page
+
+
+def test_sending_twice_is_sending_once(annas, store, child):
+    annas.post("/for-another/role/", {"role": "lawyer"})
+    annas.post("/for-another/person/", {"name": "B", "known_by": KNOWN})
+    annas.post("/for-another/right/", {"right": "access"})
+    annas.post("/for-another/words/", {"words": ""})
+    token = re.search(r'name="token" value="([^"]+)"', annas.get("/for-another/check/").content.decode())[1]
+    first = annas.post("/for-another/check/", {"token": token})
+    assert annas.post("/for-another/check/", {"token": token})["Location"] == first["Location"]
+    assert RightsRequest.objects.count() == 1
+
+
+def test_a_known_person_and_an_unknown_one_are_not_told_apart(annas, store, child, english):
+    def seen(known_by):
+        case = brought(annas, known_by=known_by)
+        pages = [
+            annas.get(f"/requests/{case.reference}/{page}").content.decode() for page in ("", "role/", "evidence/", "progress/")
+        ]
+        actions_told = list(audit.events(case.reference).values_list("action", "payload"))
+        mails = [item.payload["text"] for item in OutboxItem.objects.filter(request=case)]
+        text = repr((pages, actions_told, mails, case.state, list(case.runs.values_list("state", "located_at"))))
+        text = re.sub(r'name="(csrfmiddlewaretoken|form|seen)"[^>]*value="[^"]*"|\d\d:\d\d(:\d\d)?|value="\w{16}"', "", text)
+        return re.sub(r"datetime=\S+|value=\"[\w-]{20,}\"", "", text.replace(case.reference, "REF"))
+
+    make_request(child, "access", level=2)  # not even that there is an open request
+    assert seen(KNOWN) == seen("nobody@example.se") == seen("K-1042")
+
+
+def test_until_staff_decide_nothing_is_looked_for_and_the_person_is_told_nothing(annas, anna, case, child, stores):
+    assert (case.state, case.identity_level) == (State.IDENTIFYING, 0)
+    assert case.customer_id != child.pk
+    assert not case.customer.identities.exists()
+    assert not case.runs.exclude(located_at=None).exists()
+    assert recipients() == {"anna@example.se"}
+    assert stores.asked == 0
+    assert not representing.visible_to(child).exists()
+
+
+def test_no_code_and_no_e_id_of_the_representative_proves_the_person(annas, anna, case):
+    with pytest.raises(NotAllowed):
+        cases.record_identity_level(request=case, level=2, now=timezone.now())
+    sign_in_customer(annas, anna, level=2)
+    annas.get("/identity/")
+    case.refresh_from_db()
+    assert case.identity_level == 0
+
+
+def test_nor_does_the_person_signing_in_move_it_on(annas, case, child, agent, stores):
+    accept(case, agent)
+    browser = Client()
+    sign_in_customer(browser, child, level=2)
+    browser.get("/identity/")
+    case.refresh_from_db()
+    assert (case.state, case.identity_level) == (State.IDENTIFYING, 0)
+
+
+def test_the_role_comes_before_the_person(case, agent, stores):
+    with pytest.raises(NotAllowed, match="role first"):
+        identify(case, agent)
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    assert case.state == State.TRIAGE
+
+
+def test_once_both_are_accepted_it_is_the_persons_own_request_and_they_are_told(annas, anna, case, child, agent, stores):
+    nobody = case.customer_id
+    stores.contacts = [
+        a_number("barnet@example.se", kind="email"),
+        a_number("Anna@example.se", kind="email"),  # the guardian's own address stands there, too
+        a_number("070-111 22 33", unchanged_days=None),
+    ]
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    assert case.customer == child
+    assert list(case.runs.values_list("subject", flat=True)) == [child.public_id]
+    assert not Customer.objects.filter(pk=nobody).exists()
+    announced = OutboxItem.objects.filter(request=case, key__contains="represented")
+    assert [item.to for item in announced] == ["barnet@example.se"]
+    assert case in representing.visible_to(child)
+    assert case in representing.visible_to(anna)
+    assert audit.verify([case.reference]) == []
+
+
+def test_without_a_contact_in_a_store_somebody_has_to_write(case, agent, stores):
+    stores.contacts = []
+    accept(case, agent)
+    identify(case, agent)
+    assert OutboxItem.objects.filter(request=case, kind="task", key__contains="represented").exists()
+
+
+def test_stores_that_are_down_stop_it_before_anything_is_found(case, agent, stores):
+    accept(case, agent)
+    stores.down = True
+    with pytest.raises(NotAllowed, match="has to be told"):
+        identify(case, agent)
+    case.refresh_from_db()
+    assert case.identity_level == 0
+    assert not case.customer.identities.exists()
+
+
+def test_a_person_who_must_not_be_told_is_told_nothing_anywhere(annas, case, child, agent, stores):
+    accept(case, agent, not_told="Skyddad identitet.")
+    identify(case, agent)
+    assert recipients() == {"anna@example.se"}
+    browser = Client()
+    browser.cookies["django_language"] = "en"
+    sign_in_customer(browser, child, level=2)
+    assert case.reference not in browser.get("/requests/").content.decode()
+    assert browser.get(f"/requests/{case.reference}/").status_code == 404
+    assert browser.get("/ask/access/").status_code == 302  # not even "you have asked already"
+    kept = own_data.own_of([child])[child.pk]
+    assert case.reference not in repr(kept)
+    assert "Skyddad" not in repr(kept) + annas.get(f"/requests/{case.reference}/").content.decode()
+
+
+def test_a_new_person_is_made_of_what_was_accepted(annas, store, agent, stores):
+    case = brought(annas, known_by="K-1042", role="agent")
+    stores.contacts = []
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    identity = case.customer.identities.get()
+    assert (identity.kind, identity.value, identity.verified_by) == (IdentityKind.CUSTOMER_NUMBER, "K-1042", agent)
+
+
+def test_the_persons_own_open_request_for_the_same_right_comes_first(case, child, agent, stores):
+    make_request(child, "access", level=2)
+    accept(case, agent)
+    with pytest.raises(NotAllowed, match="already has an open request"):
+        identify(case, agent)
+
+
+def test_a_claim_does_not_keep_the_person_from_asking(case, child):
+    assert make_request(child, "access", level=2).state == State.TRIAGE
+
+
+def test_the_representative_reads_the_answer_and_the_person_s_mailbox_alone_does_not(annas, case, child, agent, stores):
+    accept(case, agent)
+    identify(case, agent)
+    RightsRequest.objects.filter(pk=case.pk).update(answer="Hemligt svar", state=State.COMPLETED, closed_at=timezone.now())
+    assert "Hemligt svar" in annas.get(f"/requests/{case.reference}/").content.decode()
+    browser = Client()
+    sign_in_customer(browser, child, level=1)
+    page = browser.get(f"/requests/{case.reference}/")
+    assert page.status_code == 200
+    assert "Hemligt svar" not in page.content.decode()
+    assert browser.get(f"/requests/{case.reference}/package/")["Location"].startswith("/identity/")
+
+
+def test_before_the_person_is_accepted_a_sitting_at_level_2_shows_no_more(annas, anna, case):
+    sign_in_customer(annas, anna, level=2)
+    assert annas.get(f"/requests/{case.reference}/package/")["Location"].startswith("/identity/")
+
+
+def test_one_representative_reads_nothing_of_another(bos, annas, case):
+    theirs = brought(bos, known_by=KNOWN, role="lawyer")
+    for page in ("", "role/", "evidence/", "messages/", "withdraw/", "package/", "progress/", "sent/"):
+        assert bos.get(f"/requests/{case.reference}/{page}").status_code == 404
+        assert annas.get(f"/requests/{theirs.reference}/{page}").status_code == 404
+    assert bos.post(f"/requests/{case.reference}/role/", {"file": sent(picture())}).status_code == 404
+
+
+def test_a_role_that_ended_shows_nothing_any_more(annas, case, child, agent, stores):
+    accept(case, agent)
+    identify(case, agent)
+    cases.end_role(request=case, acting_user=agent, reason="Fullmakten är återkallad.", now=timezone.now())
+    OutboxItem.objects.all().delete()
+    assert annas.get(f"/requests/{case.reference}/").status_code == 404
+    assert case.reference not in annas.get("/requests/").content.decode()
+    case.refresh_from_db()
+    cases.ask_identity  # noqa: B018 - the next notice goes to the person
+    from requests_app import notices
+
+    notices.tell(request=case, event="answered", now=timezone.now())
+    assert recipients() == {KNOWN}
+    with pytest.raises(NotAllowed):
+        cases.end_role(request=case, acting_user=agent, reason="Igen.", now=timezone.now())
+
+
+def test_the_proof_is_sent_refused_sent_again_and_deleted_with_the_decision(annas, case, agent):
+    page = f"/requests/{case.reference}/role/"
+    annas.post(page, {"file": sent(picture())})
+    assert uploads.kept(case, Upload.Purpose.ROLE).count() == 1
+    cases.refuse_role(request=case, acting_user=agent, reason="Fullmakten har gått ut.", now=timezone.now())
+    assert not uploads.kept(case, Upload.Purpose.ROLE).exists()
+    assert "Fullmakten har gått ut." in annas.get(page).content.decode()
+    assert OutboxItem.objects.filter(request=case, key__contains="role").get().to == "anna@example.se"
+    annas.post(page, {"file": sent(picture())})
+    accept(case, agent)
+    assert not uploads.kept(case, Upload.Purpose.ROLE).exists()
+    assert annas.get(page)["Location"] == f"/requests/{case.reference}/"
+    with pytest.raises(NotAllowed):
+        accept(case, agent)
+
+
+def test_it_can_be_withdrawn_by_who_brought_it(annas, case):
+    annas.post(f"/requests/{case.reference}/withdraw/")
+    case.refresh_from_db()
+    assert case.state == State.WITHDRAWN
+
+
+def test_nobody_acts_for_themselves_or_for_a_crowd(annas, store, monkeypatch):
+    assert "That is your own" in answer(annas, known_by="ANNA@example.se").content.decode()
+    monkeypatch.setattr(representing, "MOST_OPEN", 1)
+    annas.post("/for-another/person/", {"name": "B", "known_by": "K-1"})
+    assert answer(annas, known_by="K-1").status_code == 302
+    assert "many requests for others" in answer(annas, known_by="K-2").content.decode()
+    assert Customer.objects.count() == 2  # Anna, and nobody
+
+
+@pytest.mark.parametrize("right", ["portability", "rectification", "restriction", "erasure", "objection"])
+def test_every_right_can_be_asked_for_somebody_else(annas, store, child, agent, stores, right):
+    case = brought(annas, right=right, words="Fel gatuadress.")
+    assert case.state == State.IDENTIFYING
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    assert case.customer == child
+    assert case.state in (State.TRIAGE, State.APPROVED, State.RUNNING)
+
+
+def test_by_the_api_nothing_of_it_is_seen(annas, case, child, agent, stores):
+    accept(case, agent)
+    identify(case, agent)
+    browser = Client()
+    sign_in_customer(browser, child, level=2)
+    assert case.reference not in browser.get("/api/v1/requests/").content.decode()
+
+
+def test_the_desk_shows_who_acts_and_takes_the_steps(annas, case, child, stores):
+    from tests.staff.conftest import Desk
+
+    desk = Desk()
+    agent = desk.browser("alice")
+    annas.post(f"/requests/{case.reference}/role/", {"file": sent(picture())})
+    queue = agent.get(reverse("admin:requests_app_rightsrequest_changelist") + "?whose=needs-me").content.decode()
+    assert case.reference in queue
+    assert "by a representative" in queue
+    url = reverse("admin:requests_app_rightsrequest_change", args=[case.pk])
+    page = agent.get(url).content.decode()
+    assert "guardian of a child" in page
+    assert KNOWN not in page
+    assert "anna@example.se" not in page
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
+    assert agent.get(step).status_code == 302
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"])
+    assert "files that were sent as proof are deleted" in agent.get(step).content.decode()
+    agent.post(step, {"seen": case.state, "note": "Personbevis.", "not_told_reason": ""})
+    assert Representation.objects.get().state == Representation.State.ACCEPTED
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
+    agent.post(step, {"seen": case.state, "level": "2", "note": "Id-kort."})
+    case.refresh_from_db()
+    assert case.state == State.TRIAGE
+    assert StoreRun.objects.filter(request=case).exists()
+    trail = agent.get(url).content.decode()
+    assert "Accepted the proof of the role" in trail
+    assert AuditEvent.objects.filter(chain=case.reference, action="role.claimed").exists()
