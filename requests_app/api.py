@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from privacy.actions import StoreUnavailable
-from requests_app import cases, corrections, handing_out, tokens
+from requests_app import cases, corrections, handing_out, representing, tokens
 from requests_app.api_auth import BySession, Caller, InScope, PerCustomer, SittingAuthentication, TokenAuthentication
 from requests_app.models import Right, RightsRequest, Source
 from requests_app.ranges import answer_with
@@ -131,6 +131,8 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
                 now=timezone.now(),
             )
         except cases.AlreadyOpen as error:
+            if not representing.visible_to(self.caller.customer).filter(pk=error.request.pk).exists():
+                raise Conflict(_("We cannot take this request here just now. Call or write to us instead.")) from None
             problem = {"detail": str(error), "reference": error.request.reference}
             return Response(problem, status=status.HTTP_409_CONFLICT)
         except cases.NotAllowed as error:

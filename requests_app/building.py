@@ -21,7 +21,7 @@ from privacy import actions, audit
 from privacy.actions import Person, RunOutcome
 from privacy.engine.identity import canonical, same
 from privacy.own import Own
-from requests_app import notices, own_data, package_files
+from requests_app import notices, own_data, package_files, representing
 from requests_app.bulk import write_columns
 from requests_app.models import Package, Right, RightsRequest, RunState, StoreRun
 
@@ -39,6 +39,7 @@ class Build:
     content: Mapping[str, Any] = field(default_factory=dict)  # what `actions.write_package` is asked for
     contacts: Sequence[tuple[str, str]] = ()  # who else reads of it
     outcomes: Outcomes | None = None
+    is_told: bool = True  # whether the person may hear of it from us
 
 
 class _NotWanted(Exception):
@@ -71,12 +72,13 @@ def begin(requests: Iterable[RightsRequest], *, now: datetime) -> list[Build]:
     runs = _runs(cases)
     people = people_of(case.customer for case in cases.values())
     own = own_data.own_of({cases[package.request_id].customer for package in to_build})
+    told = representing.told(cases)
     builds = []
     for package in packages:
         case = cases[package.request_id]
         if package.state == State.BUILDING:
             content = _content(case, runs[case.pk], people[case.customer_id], own[case.customer_id])
-            builds.append(Build(package, case, content))
+            builds.append(Build(package, case, content, is_told=case.pk in told))
         else:
             builds.append(Build(package, case, outcomes=_as_it_stands(package, runs[case.pk])))
     return builds
@@ -85,7 +87,8 @@ def begin(requests: Iterable[RightsRequest], *, now: datetime) -> list[Build]:
 def write(build: Build, heartbeat: Callable[[], None]) -> None:
     """Write the file and note the outcomes. Raises StoreUnavailable, OSError (the disk), and what `heartbeat` raises."""
     package, identity = build.package, pyrage.x25519.Identity.generate()
-    build.contacts = _other_contacts(build.content["person"], build.content["plans"])
+    if build.is_told:
+        build.contacts = _other_contacts(build.content["person"], build.content["plans"])
     outcomes: Outcomes = {}
     try:
         with package_files.sealed(package.file_name, identity.to_public()) as sink:

@@ -124,6 +124,8 @@ def tell_all(*, requests: Sequence[RightsRequest], event: str, now: datetime, oc
     name = f"{event}:{occasion}" if occasion else event
     items = []
     for request in requests:
+        if request.pk not in whom:
+            continue
         payload = _words(request, event)
         for contact in contacts[whom[request.pk]]:
             kind = OutboxItem.Kind.EMAIL if contact.kind == IdentityKind.EMAIL else OutboxItem.Kind.SMS
@@ -178,10 +180,17 @@ def closing_lines(sentence: str) -> str:
 
 
 def _whom(requests: Sequence[RightsRequest]) -> dict[int, int]:
-    """The customer who is told of each request: whoever brought it for its person, as long as they may, else the person."""
-    brought = Representation.objects.filter(request__in=[request.pk for request in requests], representative__isnull=False)
-    acting = brought.exclude(state=Representation.State.ENDED).values_list("request_id", "representative_id")
-    return {request.pk: request.customer_id for request in requests} | {pk: who for pk, who in acting if who is not None}
+    """The customer who is told of each request: whoever brought it for its person, as long as they may, else the person.
+
+    Nobody is, where the role has ended and staff wrote down why the person is not told.
+    """
+    whom = {request.pk: request.customer_id for request in requests}
+    for row in Representation.objects.filter(request__in=whom).defer("name", "claimed", "note"):
+        if row.state != Representation.State.ENDED and row.representative_id is not None:
+            whom[row.request_id] = row.representative_id
+        elif row.not_told_reason is not None:
+            del whom[row.request_id]
+    return whom
 
 
 def _contacts(customers: Collection[int]) -> dict[int, list[CustomerIdentity]]:

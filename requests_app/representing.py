@@ -94,6 +94,11 @@ def visible_to(customer: Customer) -> QuerySet[RightsRequest]:
     return RightsRequest.objects.filter(own | brought)
 
 
+def told(requests: Iterable[int]) -> set[int]:
+    """Those of the requests whose person may hear of it from us: unless staff wrote down why not."""
+    return set(RightsRequest.objects.filter(TOLD, pk__in=list(requests)).values_list("pk", flat=True))
+
+
 def is_representative(request: RightsRequest, customer: Customer) -> bool:
     """Whether this customer brought the request for another and still may follow it."""
     found = of(request)

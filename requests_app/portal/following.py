@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.models import Customer
 from accounts.people import email_of
 from accounts.signin import customer_required
 from requests_app import cases, representing
@@ -129,15 +130,15 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "must_show_role": representing.takes_proof(case),
         "package": package_of(case),
         "has_receipt": has_receipt(case),
-        "waits_for_others": _goes_after(case),
+        "waits_for_others": _goes_after(case, signed_in(request).customer),
     }
 
 
-def _goes_after(case: RightsRequest) -> list[dict[str, Any]]:
-    """The person's other open requests that this erasure waits for, while it does."""
+def _goes_after(case: RightsRequest, reader: Customer) -> list[dict[str, Any]]:
+    """The person's other open requests that this erasure waits for, while it does: those that this reader may know of."""
     if case.right != Right.ERASURE or case.state not in OPEN_STATES or case.waived_at is not None:
         return []
-    others = RightsRequest.objects.filter(customer=case.customer, right__in=GO_BEFORE_ERASURE, state__in=OPEN_STATES)
+    others = representing.visible_to(reader).filter(customer=case.customer, right__in=GO_BEFORE_ERASURE, state__in=OPEN_STATES)
     return [{"case": other, "right": RIGHTS[other.right]} for other in others.order_by("received_at")]
 
 

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Customer, IdentityKind
-from privacy import audit
+from privacy import actions, audit
 from privacy.models import AuditEvent
-from requests_app import cases, own_data, representing, uploads
+from requests_app import building, cases, notices, own_data, representing, uploads
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, RightsRequest, State, StoreRun, Upload
 from requests_app.models_representation import Representation
@@ -208,6 +208,52 @@ def test_a_person_who_must_not_be_told_is_told_nothing_anywhere(annas, case, chi
     assert "Skyddad" not in repr(kept) + annas.get(f"/requests/{case.reference}/").content.decode()
 
 
+def test_nor_by_the_api_nor_as_what_an_erasure_waits_for(case, child, agent, stores):
+    accept(case, agent, not_told="Skyddad identitet.")
+    identify(case, agent)
+    browser = Client()
+    browser.cookies["django_language"] = "en"
+    sign_in_customer(browser, child, level=2)
+    answer = browser.post("/api/v1/requests/", {"right": "access"}, content_type="application/json")
+    assert answer.status_code == 409
+    assert case.reference not in answer.content.decode()
+    erasure = make_request(child, "erasure", level=2, ground="b")
+    for page in ("", "waive/"):
+        assert case.reference not in browser.get(f"/requests/{erasure.reference}/{page}", follow=True).content.decode()
+
+
+def test_nor_when_the_role_has_ended(case, child, agent, stores):
+    accept(case, agent, not_told="Skyddad identitet.")
+    identify(case, agent)
+    cases.end_role(request=case, acting_user=agent, reason="Fullmakten är återkallad.", now=timezone.now())
+    OutboxItem.objects.all().delete()
+    case.refresh_from_db()
+    notices.tell(request=case, event="answered", now=timezone.now())
+    assert not OutboxItem.objects.exists()
+
+
+@pytest.mark.parametrize(("not_told", "whom"), [("Skyddad identitet.", set()), ("", {"barnets.andra@example.se"})])
+def test_nor_when_their_package_is_built(case, child, agent, stores, monkeypatch, not_told, whom):
+    accept(case, agent, not_told=not_told)
+    identify(case, agent)
+    stores.contacts = [a_number("barnets.andra@example.se", kind="email")]
+    OutboxItem.objects.all().delete()
+    case.refresh_from_db()
+    monkeypatch.setattr(actions, "write_package", lambda sink, **content: {"crm": actions.RunOutcome("done")})
+    monkeypatch.setattr(building.actions, "contacts", lambda person, **more: stores.give_contacts(person))
+    building.build_package(request=case, now=timezone.now())
+    assert {item.to for item in OutboxItem.objects.filter(key__contains=":announced:")} == whom
+
+
+def test_a_representative_is_not_shown_what_the_person_asked_for_alone(annas_proved, child, agent, stores, store):
+    case = brought(annas_proved, right="erasure")
+    accept(case, agent)
+    identify(case, agent)
+    own = make_request(child, "access", level=2)
+    for page in ("", "waive/"):
+        assert own.reference not in annas_proved.get(f"/requests/{case.reference}/{page}", follow=True).content.decode()
+
+
 def test_a_new_person_is_made_of_what_was_accepted(annas, store, agent, stores):
     case = brought(annas, known_by="K-1042", role="agent")
     stores.contacts = []
@@ -263,9 +309,6 @@ def test_a_role_that_ended_shows_nothing_any_more(annas, case, child, agent, sto
     assert annas.get(f"/requests/{case.reference}/").status_code == 404
     assert case.reference not in annas.get("/requests/").content.decode()
     case.refresh_from_db()
-    cases.ask_identity  # noqa: B018 - the next notice goes to the person
-    from requests_app import notices
-
     notices.tell(request=case, event="answered", now=timezone.now())
     assert recipients() == {KNOWN}
     with pytest.raises(NotAllowed):
