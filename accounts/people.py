@@ -73,6 +73,26 @@ def add_identity(
     )
 
 
+def replace_identity(*, customer: Customer, kind: str, old: str, new: str, proved: bool, now: datetime) -> bool:
+    """The stores were corrected, so the account goes along (R16): who gets the old mailbox or number next is not this person.
+
+    A number that nobody has proved takes nothing's place. Of a mailbox the new one must be proved, and be nobody else's account;
+    else the old one stays, for without a mailbox nobody could sign in. Answers whether anything changed.
+    """
+    known = CustomerIdentity.objects.filter(customer=customer, kind=kind, lookup__in=identity_hashes(kind, old))
+    if kind != IdentityKind.EMAIL:
+        return bool(known.delete()[0])
+    if not proved or not known.exists():
+        return False
+    try:
+        with transaction.atomic():
+            add_identity(customer=customer, kind=kind, value=new, method=VerificationMethod.EMAIL_CODE, now=now)
+            known.exclude(lookup__in=identity_hashes(kind, new)).delete()
+    except IntegrityError:
+        return False
+    return True
+
+
 def person_of(customer: Customer) -> Person:
     """The customer as the engine knows people: an opaque reference and the verified identities, in a stable order."""
     return people_of([customer])[customer.pk]

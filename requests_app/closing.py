@@ -15,6 +15,7 @@ from privacy.models import Restriction
 from requests_app import delivery, doorbell, letters, notices, outbox
 from requests_app.answers import Standing, left_behind, standing_of
 from requests_app.bulk import write_columns
+from requests_app.corrections import follow_in_account
 from requests_app.lifecycle import transition
 from requests_app.models import LIFT, OutboxItem, Outcome, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.runs import found_nothing, goes_later, unscanned_cases
@@ -70,6 +71,8 @@ def _complete(requests: Sequence[RightsRequest], standing: Standing, now: dateti
         nothing = found_nothing(standing.runs[request.pk]) and request.right != Right.OBJECTION
         outcome = Outcome.NOTHING if nothing else Outcome.FULFILLED
         request.answer = letters.closing(request=request, outcome=outcome, standing=standing)
+        if request.right == Right.RECTIFICATION and not nothing:
+            follow_in_account(request, now=now)
         action = "restrict" if request.right == Right.RESTRICTION and not nothing else "complete"
         ends.setdefault((action, outcome), []).append(request.pk)
     write_columns(requests, ["answer"])

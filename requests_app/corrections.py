@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
-from accounts.people import person_of
-from privacy import actions
+from accounts.people import person_of, replace_identity
+from privacy import actions, audit
 from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app.errors import NotAllowed
-from requests_app.models import Right
+from requests_app.models import Right, RightsRequest
+from requests_app.models_representation import Representation
+from requests_app.steps import SYSTEM
 
 IDENTITY_KINDS = {"email": "email", "phone": "phone_number"}
 
@@ -67,3 +70,21 @@ def _checked(kind: str, value: str) -> str:
         except InvalidIdentity as error:
             raise NotAllowed(str(error)) from None
     return value
+
+
+def follow_in_account(request: RightsRequest, *, now: datetime) -> None:
+    """What was corrected in the stores is corrected in the account, too (R16, R24); who acts for another changes no account."""
+    if Representation.objects.filter(request=request).exists():
+        return
+    for item in (request.details or {}).get("corrections", ()):
+        kind, old, new = IDENTITY_KINDS.get(item.get("kind")), item.get("old"), item.get("new")
+        if kind is None or not old:
+            continue
+        try:
+            changed = replace_identity(
+                customer=request.customer, kind=kind, old=old, new=new or "", proved=bool(new and item.get("confirmed")), now=now
+            )
+        except InvalidIdentity:
+            continue  # what stood there was never an address or a number, so no account has it
+        if changed:
+            audit.record(chain=request.reference, actor=SYSTEM, action="identity.replaced", payload={"kind": kind}, now=now)

@@ -26,6 +26,7 @@ WORDS: dict[str, Any] = {
     "request.identified": gettext_lazy("The identity is proved well enough; being assessed"),
     "request.ask_identity": gettext_lazy("Asked for more proof of identity; the clock stands still"),
     "identity.recorded": gettext_lazy("Identity level recorded"),
+    "identity.replaced": gettext_lazy("The account follows the corrected address or number"),
     "identity.revealed": gettext_lazy("Looked at an identity in full"),
     "clock.resumed": gettext_lazy("The clock runs again"),
     "deadline.extended": gettext_lazy("Extended the deadline"),

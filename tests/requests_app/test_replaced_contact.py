@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from accounts.people import find_or_create_customer
 from requests_app import cases
+from requests_app.corrections import follow_in_account
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
+from requests_app.models_representation import Representation
 from requests_app.timeline import timeline
 from requests_app.workers import locate_due, run_due
-from tests.factories import NOW, make_request, make_staff, make_store
+from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db
 DELAY = timedelta(hours=72)
@@ -23,9 +26,14 @@ def delay(settings: Any) -> None:
     settings.INSYN_CONTACT_CHANGE_HOURS = 72
 
 
-def approved(*corrections: dict[str, str]) -> RightsRequest:
+def asked(*corrections: dict[str, Any], phone: str | None = None) -> RightsRequest:
     make_store("crm")
-    case = make_request(right="rectification", details={"corrections": list(corrections)}, now=NOW)
+    anna = make_customer("anna@example.com", phone=phone, now=NOW)
+    return make_request(anna, "rectification", details={"corrections": list(corrections)}, now=NOW)
+
+
+def approved(*corrections: dict[str, Any], phone: str | None = None) -> RightsRequest:
+    case = asked(*corrections, phone=phone)
     while locate_due(clock=lambda: NOW):
         pass
     case.refresh_from_db()
@@ -70,3 +78,46 @@ def test_what_has_begun_cannot_be_called_back(engine: Any) -> None:
     assert run_due(clock=lambda: NOW + DELAY) == 1
     with pytest.raises(NotAllowed):
         cases.return_to_triage(request=stale, acting_user=make_staff("agent"), reason="Too late.", now=NOW + DELAY)
+
+
+PHONE = {"field": "crm.customer.phone", "kind": "phone", "old": "+46701740601", "new": "+46701740602"}
+
+
+def done(*corrections: dict[str, Any], phone: str | None = None) -> RightsRequest:
+    case = approved(*corrections, phone=phone)
+    assert run_due(clock=lambda: NOW + DELAY) == 1
+    case.refresh_from_db()
+    assert case.state == State.COMPLETED
+    return case
+
+
+def identities(case: RightsRequest) -> set[tuple[str, str]]:
+    return {(row.kind, row.value) for row in case.customer.identities.all()}
+
+
+def test_the_account_follows_the_corrected_address_and_number(engine: Any) -> None:
+    case = done(EMAIL, PHONE, phone=PHONE["old"])
+    assert identities(case) == {("email", "anna@work.example")}
+    assert find_or_create_customer(email="anna@work.example", language="sv", now=NOW) == case.customer
+    (notice,) = OutboxItem.objects.filter(key__contains=":answered:")
+    assert notice.to == "anna@work.example"
+
+
+def test_who_gets_the_old_mailbox_next_is_somebody_else(engine: Any) -> None:
+    case = done(EMAIL)
+    assert find_or_create_customer(email="anna@example.com", language="sv", now=NOW) != case.customer
+
+
+def test_an_address_that_nobody_proved_or_that_is_another_account_changes_no_account(engine: Any) -> None:
+    other = make_customer("anna@work.example")
+    case = done(EMAIL)
+    assert identities(case) == {("email", "anna@example.com")}
+    assert [row.value for row in other.identities.all()] == ["anna@work.example"]
+
+
+def test_who_acts_for_another_changes_no_account(engine: Any) -> None:
+    case = asked(EMAIL)
+    guardian = make_customer("guardian@example.com")
+    Representation.objects.create(request=case, representative=guardian, role="guardian", created_at=NOW)
+    follow_in_account(case, now=NOW)
+    assert identities(case) == {("email", "anna@example.com")}
