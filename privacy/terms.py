@@ -70,6 +70,7 @@ class Scanned:
     columns: int
     found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     error: str = ""  # why it could not be read; then nobody was looked for in it
+    mark: list[Any] | None = None  # set: the table is read this far only, and holds what was found there. Values of its key
 
 
 @dataclass(frozen=True)

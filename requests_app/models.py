@@ -174,6 +174,7 @@ class ResidueScan(models.Model):
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
     tables = models.JSONField(default=list)  # read so far: a pass that was cut short goes on after them
     columns = models.PositiveIntegerField(default=0)
+    partial = EncryptedJSONField(null=True)  # actions.Scanned of the table that is being read; its mark holds values of a key
     unread = models.JSONField(default=list)  # tables that the store did not let us read, and why
     error = models.CharField(max_length=255, blank=True)
     attempt = models.PositiveIntegerField(default=0)

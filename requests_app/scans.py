@@ -1,14 +1,15 @@
 """The last look of an erasure: where its people still stand, in every text of every store, mapped or not (R21).
 
 A pass over one store serves all whose erasure is done by then; who is done later waits for the next. It is claimed with a lease
-and a lock like a run, so no store is read twice at once, and it notes each table it has read: one that was cut short goes on
-after them. A case gets its answer when the passes over all its stores have ended.
+and a lock like a run, so no store is read twice at once, and it notes each table it has read, and how far it came in a
+large one: a pass that was cut short goes on there. A case gets its answer when the passes over all its stores have ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import structlog
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 PEOPLE = 5_000  # of one pass
+NOTED = timedelta(seconds=10)  # how often it is noted how far a large table is read
 SLICE = timedelta(minutes=1)  # then the worker does what else is due, and goes on
 PATIENCE = timedelta(minutes=1)  # how long a pass waits for erasures under way, to take their people too
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
@@ -122,7 +124,7 @@ def _new(now: datetime, held: list[int]) -> ResidueScan | None:
 
 
 def _take(scan: ResidueScan, now: datetime) -> None:
-    if not scan.tables:
+    if not scan.tables and scan.partial is None:
         newly = waiting().filter(store=scan.store_id).order_by("finished_at", "pk").values_list("pk", flat=True)[:PEOPLE]
         StoreRun.objects.filter(pk__in=list(newly)).update(scan=scan)
     ResidueScan.objects.filter(pk=scan.pk).update(attempt=F("attempt") + 1, lease_until=now + lease_for(0), started_at=now)
@@ -159,10 +161,17 @@ def _read(scan: ResidueScan, clock: Clock) -> None:
     runs = {str(run.pk): run for run in scan.runs.select_related("request__customer").defer("plan").order_by("pk")}
     known = people_of({run.request.customer for run in runs.values()})
     people = [Person(ref, known[run.request.customer_id].identities) for ref, run in runs.items()]
-    until = clock() + SLICE
+    until, noted = clock() + SLICE, clock()
     done = {*scan.tables, *(table for table, _ in scan.unread)}
+    begun = Scanned(**scan.partial) if scan.partial else None
+    key, hold = scan.store.key, _Hold(scan, clock)
     try:
-        for scanned in actions.scan(store_key=scan.store.key, people=people, heartbeat=_Hold(scan, clock), done=done):
+        for scanned in actions.scan(store_key=key, people=people, heartbeat=hold, done=done, begun=begun):
+            if scanned.mark is not None:
+                if clock() - noted >= NOTED:
+                    _write(scan, partial=asdict(scanned))
+                    noted = clock()
+                continue
             _note(scan, scanned, runs)
             if clock() > until:
                 _write(scan, lease_until=None, due_at=clock())
@@ -189,7 +198,7 @@ def _note(scan: ResidueScan, scanned: Scanned, runs: dict[str, StoreRun]) -> Non
         else:
             scan.tables.append(scanned.table)
             scan.columns += scanned.columns
-        _write(scan, tables=scan.tables, columns=scan.columns, unread=scan.unread)
+        _write(scan, tables=scan.tables, columns=scan.columns, unread=scan.unread, partial=None)
         found = [runs[ref] for ref in scanned.found]
         for run in found:
             run.residue = [*run.residue, *scanned.found[str(run.pk)]]
@@ -206,7 +215,7 @@ def _finish(scan: ResidueScan, runs: Sequence[StoreRun], now: datetime) -> None:
         "rows": sum(item["rows"] for run in runs for item in run.residue),
     }
     with transaction.atomic():
-        _write(scan, finished_at=now, lease_until=None, error="")
+        _write(scan, finished_at=now, lease_until=None, error="", partial=None)
         audit.record(chain=audit.SYSTEM, actor=SYSTEM, action="residue.scanned", payload=payload, now=now)
         settle(requests={run.request_id for run in runs}, now=now)
 

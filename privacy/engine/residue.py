@@ -6,12 +6,12 @@ what may hold one of them, and every word of that is looked up (`engine.mentions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from privacy.datamap.graph import Graph
 from privacy.engine.mentions import Mentions
-from privacy.stores.base import Session
+from privacy.stores.base import Mark, Session
 
 TEXTS = ("text", "json", "array")
 
@@ -33,7 +33,15 @@ def columns_of(graph: Graph, store: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def scan_table(
+@dataclass(frozen=True)
+class Read:
+    """Who stands in a table, by their places among the people that are looked for; as far as `mark`, or in all of it."""
+
+    found: dict[int, list[Residue]]
+    mark: Mark | None = None
+
+
+def read_table(
     graph: Graph,
     session: Session,
     store: str,
@@ -41,26 +49,34 @@ def scan_table(
     mentions: Mentions,
     *,
     heartbeat: Callable[[], None] = lambda: None,
-) -> dict[int, list[Residue]]:
-    """Who still stands in one table, by their places among the people of `mentions`, and in which of its columns."""
+    begun: Read | None = None,
+) -> Iterator[Read]:
+    """What was found so far wherever a later reading may go on, by handing it over as `begun`; at last what the table holds."""
     columns = columns_of(graph, store)[table]
     types = graph.schemas[store].tables[table].columns
     is_json = [types[name].family == "json" for name in columns]
+    known = graph.datasets[store].collections
+    mapped = known[table].fields if table in known else {}
     counts: dict[tuple[int, int], int] = {}
-    for rows in session.may_hold(table, columns, mentions.needles):
+    for person, residues in begun.found.items() if begun else ():
+        counts |= {(person, columns.index(item.column.removeprefix(f"{table}."))): item.rows for item in residues}
+
+    def found() -> dict[int, list[Residue]]:
+        out: dict[int, list[Residue]] = {}
+        for (person, place), count in sorted(counts.items()):
+            out.setdefault(person, []).append(Residue(f"{table}.{columns[place]}", count, columns[place] in mapped))
+        return out
+
+    for rows, mark in session.may_hold(table, columns, mentions.needles, begun.mark if begun else None):
         heartbeat()
         for row in rows:
             for place, text in enumerate(row):
                 if isinstance(text, str):
                     for person in mentions.of(text, is_json=is_json[place]):
                         counts[person, place] = counts.get((person, place), 0) + 1
-    known = graph.datasets[store].collections
-    mapped = known[table].fields if table in known else {}
-    found: dict[int, list[Residue]] = {}
-    for (person, place), count in sorted(counts.items()):
-        name = columns[place]
-        found.setdefault(person, []).append(Residue(f"{table}.{name}", count, name in mapped))
-    return found
+        if mark is not None:
+            yield Read(found(), mark)
+    yield Read(found())
 
 
 def scan(
@@ -75,6 +91,8 @@ def scan(
     mentions = Mentions(people)
     out: list[list[Residue]] = [[] for _ in people]
     for table in columns_of(graph, store):
-        for person, found in scan_table(graph, session, store, table, mentions, heartbeat=heartbeat).items():
+        for read in read_table(graph, session, store, table, mentions, heartbeat=heartbeat):
+            whole = read
+        for person, found in whole.found.items():
             out[person] += found
     return out

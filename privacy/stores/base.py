@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from privacy.stores.needles import Needles
 
 Values = tuple[Any, ...]
+Mark = list[Any]  # how far a table is read: values of a key, as JSON takes them
 
 
 class StoreError(Exception):
@@ -152,10 +153,13 @@ class Session(Protocol):
     ) -> list[Values]:
         """Primary keys of rows whose every start lies in its range, at which no row points by `unless`, but those in `spare`."""
 
-    def may_hold(self, table: str, columns: Sequence[str], needles: Needles) -> Iterator[Sequence[Values]]:
+    def may_hold(
+        self, table: str, columns: Sequence[str], needles: Needles, after: Mark | None = None
+    ) -> Iterator[tuple[Sequence[Values], Mark | None]]:
         """The columns' texts in every row where one of the needles may stand, in one pass over the table.
 
-        In lists, some of them empty, so that who reads can give a sign of life; a superset of the rows that hold one.
+        In lists, some of them empty, so that who reads can give a sign of life; a superset of the rows that hold one. With a list
+        may come a mark: handed over as `after`, a later pass leaves out what was read up to there.
         """
 
     def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:

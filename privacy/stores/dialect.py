@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from privacy.stores.base import Column, Schema, Table, Values
+from privacy.stores.base import Column, Mark, Schema, Table, Values
 from privacy.stores.needles import Needles
+from privacy.stores.pieces import Piece, by_key
+
+if TYPE_CHECKING:
+    from privacy.stores.session import SqlSession
 
 STATEMENT_SECONDS = 120  # below the workers' lease
 LOCK_SECONDS = 10
@@ -106,9 +110,24 @@ class Dialect:
         """
         raise NotImplementedError
 
-    def pieces(self, connection: sa.Connection, table: Table) -> list[str]:
-        """Conditions that part a large table `t`, so that no statement on it runs for long; together they leave no row out."""
-        return [""]
+    def pieces(self, session: SqlSession, table: Table, after: Mark | None) -> Iterator[Piece]:
+        """Parts of a table `t`, so that no statement on it runs for long; together they leave no row out beyond `after`.
+        By its key, where one has an order that comparing keeps to.
+        """
+        keys = (key for key in (table.primary_key, *table.uniques) if key)
+        key = next((key for key in keys if all(self.in_order(table, table.columns[name]) for name in key)), None)
+        if key:
+            yield from by_key(session, table, key, after)
+        else:
+            yield from self.whole(session)
+
+    def in_order(self, table: Table, column: Column) -> bool:
+        """Whether this column of a key is never NULL, and what it gives us compares as it is sorted."""
+        return False
+
+    def whole(self, session: SqlSession) -> Iterator[Piece]:
+        """A table that nothing parts."""
+        yield Piece()
 
     def parameter(self, name: str, column: Column) -> str:
         return f":{name}"

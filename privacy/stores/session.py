@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from privacy.stores.base import NO_MATCH, Assignment, Column, Count, Expiry, Groups, Pinned, Schema, Values
+from privacy.stores.base import NO_MATCH, Assignment, Column, Count, Expiry, Groups, Mark, Pinned, Schema, Values
 from privacy.stores.needles import Needles
 from privacy.stores.spellings import candidates, folds, is_spelling
 from privacy.stores.values import convert, weight
@@ -282,7 +282,9 @@ class SqlSession:
         sql += self.dialect.skip_locked if self.writing else ""
         return [tuple(row) for row in self.execute(sql, parameters)]
 
-    def may_hold(self, table: str, columns: Sequence[str], needles: Needles) -> Iterator[Sequence[Values]]:
+    def may_hold(
+        self, table: str, columns: Sequence[str], needles: Needles, after: Mark | None = None
+    ) -> Iterator[tuple[Sequence[Values], Mark | None]]:
         if not needles:
             return
         own = self.tables[table]
@@ -291,13 +293,13 @@ class SqlSession:
         if not able:
             return
         selected = ", ".join(f"{text} AS c{i}" for i, text in enumerate(texts))
-        for piece in self.dialect.pieces(self.connection, own):
-            rows = f"SELECT {selected} FROM {self.dialect.table(own)} t{piece}"
+        for piece in self.dialect.pieces(self, own, after):
+            rows = f"SELECT {selected} FROM {self.dialect.table(own)} t{piece.where}"
             source, conditions, parameters = self.dialect.may_hold(rows, [f"c{i}" for i in able], needles)
             sql = f"SELECT {', '.join(f'c{i}' for i in range(len(texts)))} FROM {source} WHERE {conditions}"
-            for fetched in self.fetches(sql, parameters):
-                yield [tuple(row) for row in fetched]
-            yield []
+            for fetched in self.fetches(sql, parameters | piece.parameters):
+                yield [tuple(row) for row in fetched], None
+            yield [], piece.mark
 
     def sample(self, table: str, columns: Sequence[str], limit: int) -> list[Values]:
         selected = []

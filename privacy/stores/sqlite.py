@@ -144,6 +144,9 @@ class SqliteDialect(Dialect):
             conditions.append("{0} <> ''")
         return f"({rows}) s", " OR ".join(condition.format(text) for text in texts for condition in conditions), {}
 
+    def in_order(self, table: Table, column: Column) -> bool:
+        return not column.free and len(table.primary_key) == 1 and table.primary_key[0] == column.name
+
     def random(self, what: str, column: Column) -> str:
         return _random(what, column)
 

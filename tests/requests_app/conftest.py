@@ -103,8 +103,9 @@ class FakeEngine:
         people: Sequence[Person],
         heartbeat: Callable[[], None] = lambda: None,
         done: Collection[str] = (),
+        begun: Scanned | None = None,
     ) -> Iterator[Scanned]:
-        self.scans.append({"store": store_key, "people": len(people), "done": sorted(done)})
+        self.scans.append({"store": store_key, "people": len(people), "done": sorted(done), "begun": begun})
         for table in ("customer", "ticket"):
             if table in done:
                 continue

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
-from privacy import audit
-from privacy.actions import StoreUnavailable
+from privacy import actions, audit
+from privacy.actions import Scanned, StoreUnavailable
 from privacy.models import Store
 from requests_app import cases, leases, scans
 from requests_app.models import ResidueScan, RightsRequest, State, StoreRun
@@ -140,6 +141,40 @@ def test_a_pass_that_was_cut_short_goes_on_after_what_it_read(approve, engine, c
     assert (scan.tables, scan.columns, scan.attempt) == (["customer", "ticket"], 6, 2)
     assert [item["column"] for item in StoreRun.objects.get().residue] == ["customer.note", "ticket.body"]
     assert states([request]) == {State.COMPLETED}
+
+
+def test_a_pass_that_was_cut_short_in_a_large_table_goes_on_there(approve, engine, clock, monkeypatch):
+    make_store("crm")
+    approve()
+    run_due(clock=clock)
+    (run,) = StoreRun.objects.all()
+    held = {str(run.pk): [{"column": "ticket.body", "rows": 3, "mapped": False}]}
+
+    def reading(*, begun, **_rest):
+        engine.scans.append({"begun": begun})
+        if begun is None:
+            for number in range(1, 4):
+                clock.forward(seconds=11)
+                yield Scanned("ticket", 2, held if number == 3 else {}, mark=["anna@example.com", number])
+            raise KeyboardInterrupt  # the worker goes, and tells nobody
+        yield Scanned("ticket", 2, {ref: [{**item, "rows": 5} for item in items] for ref, items in begun.found.items()})
+
+    monkeypatch.setattr(actions, "scan", reading)
+    with pytest.raises(KeyboardInterrupt):
+        scan_due(clock=clock)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT partial::text FROM requests_app_residuescan")
+        assert "anna" not in cursor.fetchone()[0]
+    approve()
+    run_due(clock=clock)
+    clock.forward(minutes=5)
+    assert scan_due(clock=clock) == 1
+    assert engine.scans[-1]["begun"] == Scanned("ticket", 2, held, mark=["anna@example.com", 3])
+    scan = ResidueScan.objects.get()
+    # Whoever came since was not looked for in what was read before.
+    assert (scan.tables, scan.partial, scan.runs.get()) == (["ticket"], None, run)
+    run.refresh_from_db()
+    assert [item["rows"] for item in run.residue] == [5]
 
 
 def test_a_long_pass_lets_other_work_in_between(approve, engine, clock):

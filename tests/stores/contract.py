@@ -6,6 +6,7 @@ convert matches nothing, and nothing is changed beside what was named.
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from privacy.engine.mentions import Mentions
+from privacy.stores import pieces
 from privacy.stores.base import Assignment, Groups, StoreError, StoreRefused
 from privacy.stores.needles import Needles
 from tests.engine import mentioning
@@ -510,9 +512,34 @@ class StoreContract:
         expected = {(text,) for text in texts if mentions.of(text)}
         assert expected <= self._let_through(people, "orders", ["note"], mentions.needles)
 
+    @pytest.mark.parametrize("key", ["int", "text", "both"])
+    def test_a_large_table_is_read_in_pieces_and_gone_on_with_at_every_mark(
+        self, site: Site, key: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pieces, "FIRST_ROWS", 7)
+        monkeypatch.setattr(pieces, "MOST_ROWS", 7)
+        names = {"int": ("a",), "text": ("b",), "both": ("a", "b")}[key]
+        site.make(Given("note", {"a": "int!", "b": "text20!", "body": "text"}, key=names))
+        rows = [(i // 9 if key == "both" else i - 4, f"{'kK'[i % 2]}ö_{i}", f"anna@example.com {i}") for i in range(40)]
+        site.put("note", ("a", "b", "body"), rows)
+        needles, whole = Needles(emails=("anna@example.com",)), {(body,) for _, _, body in rows}
+        with site.open().read() as session:
+            lists = list(session.may_hold("note", ["body"], needles))
+            assert sorted(row for some, _ in lists for row in some) == sorted(whole)
+            for place, (_, mark) in enumerate(lists):
+                if mark is not None:
+                    before = [row for some, _ in lists[:place] for row in some]
+                    kept = json.loads(json.dumps(mark))
+                    after = [row for some, _ in session.may_hold("note", ["body"], needles, kept) for row in some]
+                    assert sorted(before + after) == sorted(whole)
+        self.check_pieces(key, [mark for _, mark in lists if mark is not None])
+
+    def check_pieces(self, key: str, marks: list[Any]) -> None:
+        """What a kind of store should tell of its progress."""
+
     def _let_through(self, site: Site, table: str, columns: list[str], needles: Needles) -> set[tuple[Any, ...]]:
         with site.open().read() as session:
-            return {row for rows in session.may_hold(table, columns, needles) for row in rows}
+            return {row for rows, _ in session.may_hold(table, columns, needles) for row in rows}
 
     # -- errors -------------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class SqlContract:
                 assert list(session.find(name, NAMES, [(7, *NAMES)], NAMES, {NAMES[0]: NAMES[0]})) == [(7, tuple(NAMES), 1)]
                 assert list(session.rows(Groups(name, columns, ((1, *NAMES), (9, *NAMES))), columns)) == [(1, *NAMES)]
                 assert len(list(session.find_identity(name, NAMES[number], "login", {NAMES[number]: [5]}, ("id",)))) == 1
-                held = [row for rows in session.may_hold(name, NAMES, Needles(words=("mixedcase",))) for row in rows]
+                held = [row for rows, _ in session.may_hold(name, NAMES, Needles(words=("mixedcase",))) for row in rows]
                 assert tuple(NAMES) in held
                 assert session.update(Groups(name, NAMES, ((*NAMES,),)), {other: Assignment("new") for other in NAMES}) == 1
                 assert session.delete(Groups(name, columns, ((2, *reversed(NAMES)), (3, *[None] * len(NAMES))))) == 2

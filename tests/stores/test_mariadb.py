@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 
+from privacy.stores import pieces
 from privacy.stores.base import Assignment, Groups
+from privacy.stores.dialect import STATEMENT_SECONDS
+from privacy.stores.needles import Needles
 from tests.stores.contract import StoreContract, failure, tell_nothing
 from tests.stores.sites import MariaSite
 from tests.stores.sql_contract import SqlContract
@@ -36,6 +40,9 @@ class TestContract(StoreContract, SqlContract):
 
     def readonly(self, site: MariaSite) -> str:
         return self.reader_url
+
+    def check_pieces(self, key: str, marks: list[Any]) -> None:
+        assert len(marks) == 5
 
     def test_a_wrong_password_says_what_to_check_and_nothing_else(self, site: MariaSite) -> None:
         error = failure(lambda: site.open(url=site.url.replace(":insyn@", ":CANARY@")).schema())
@@ -144,3 +151,32 @@ def test_dates_stay_dates(site: MariaSite) -> None:
             (0, (1,), 1),
             (1, (1,), 1),
         ]
+
+
+KEYS = {
+    "decimal(10,2)": "{} + 0.25",
+    "datetime(3)": "TIMESTAMP '2024-10-27 02:59:59.5' + INTERVAL {} SECOND",
+    "date": "DATE '2024-01-01' + INTERVAL {} DAY",
+    "varbinary(20)": "UNHEX(LEFT(SHA2({}, 224), 30))",
+    "uuid": "UUID()",
+    "bigint unsigned": "18446744073709551615 - {}",
+    "timestamp": "DATE '2024-01-01' + INTERVAL {} DAY",
+    "enum('z','a','m')": None,
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_pieces_by_keys_of_any_type_leave_no_row_out(site: MariaSite, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "FIRST_ROWS", 2)
+    monkeypatch.setattr(pieces, "MOST_ROWS", 2)
+    made = KEYS[kind]
+    values = [made.format(i) for i in range(9)] if made else ["'a'", "'m'", "'z'"]
+    site.run(f"CREATE TABLE note (k {kind} PRIMARY KEY, body text)")
+    site.run(*(f"INSERT INTO note VALUES ({value}, 'anna@example.com {i}')" for i, value in enumerate(values)))
+    with site.open().read() as session:
+        lists = list(session.may_hold("note", ["body"], Needles(emails=("anna@example.com",))))
+        limit = session.all("SELECT @@max_statement_time")[0][0]
+    assert sorted(body[-1] for rows, _ in lists for (body,) in rows) == [str(i) for i in range(len(values))]
+    assert limit == STATEMENT_SECONDS
+    in_pieces = not kind.startswith(("timestamp", "enum"))
+    assert len([mark for _, mark in lists if mark]) == (4 if in_pieces else 0)

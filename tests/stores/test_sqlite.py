@@ -9,7 +9,9 @@ import pytest
 from privacy.datamap.joining import build
 from privacy.datamap.model import Dataset
 from privacy.engine.residue import scan
+from privacy.stores import pieces
 from privacy.stores.base import Groups, StoreError
+from privacy.stores.needles import Needles
 from tests.stores.contract import StoreContract, failure
 from tests.stores.sites import SqliteSite
 from tests.stores.sql_contract import SqlContract
@@ -158,3 +160,19 @@ def test_a_residue_scan_reads_texts_in_columns_of_any_declared_type(site: Sqlite
     with store.read() as session:
         found = scan(graph, session, "site", [[("email", "anna@example.com")]])
     assert {(item.column, item.rows) for item in found[0]} == {(f"note.{n}", 1) for n in columns}
+
+
+def test_a_table_is_read_in_pieces_by_the_number_of_its_rows(site: SqliteSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "FIRST_ROWS", 3)
+    monkeypatch.setattr(pieces, "MOST_ROWS", 3)
+    site.run(
+        "CREATE TABLE note (id INTEGER PRIMARY KEY, body)",
+        "INSERT INTO note VALUES (-5, 'a@b.se'), (0, 'b@b.se'), (2, 'c@b.se'), (9, 'd@b.se'), (9223372036854775807, 'e@b.se')",
+        "CREATE TABLE any_key (id INT PRIMARY KEY, body)",  # may hold anything, NULL too
+        "INSERT INTO any_key VALUES (NULL, 'a@b.se'), (NULL, 'b@b.se'), ('x', 'c@b.se'), (1, 'd@b.se'), (2.5, 'e@b.se')",
+    )
+    with site.open().read() as session:
+        for table, marks in (("note", [[2]]), ("any_key", [])):
+            lists = list(session.may_hold(table, ["body"], Needles(emails=("a@b.se",))))
+            assert len([row for rows, _ in lists for row in rows]) == 5
+            assert [mark for _, mark in lists if mark] == marks
