@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer, Staff
 from privacy import audit
-from requests_app import notices, uploads
+from requests_app import notices, representing, uploads
 from requests_app.errors import NotAllowed
 from requests_app.intake import HIGHEST_LEVEL, LEVEL_TO_LOOK, NEEDED_LEVEL, level_for
 from requests_app.models import Message, Right, RightsRequest, State, Upload
@@ -46,8 +46,9 @@ def write_to_staff(
     now: datetime,
     file: UploadedFile | None = None,
 ) -> None:
-    """The person writes, in a sitting of this level; what staff asked and it shows counts as answered. A form works once."""
-    if request.customer_id != customer.pk:
+    """The person writes, or who acts for them; what staff asked and this level shows counts as answered. A form works once."""
+    is_representative = representing.is_representative(request, customer)
+    if request.customer_id != customer.pk and not is_representative:
         raise NotAllowed(_("This is not your request."))
     words = _require_text(text)
     with _attachment(request, file, form, now) as attach, locked(request) as row:
@@ -59,7 +60,14 @@ def write_to_staff(
         asked = Message.objects.filter(
             request=row, is_question=True, answered_at=None, needed_level__lte=level_for(row, level=level)
         ).update(answered_at=now)
-        message = Message.objects.create(request=row, text=words, needed_level=HIGHEST_LEVEL, form=form, sent_at=now)
+        message = Message.objects.create(
+            request=row,
+            by_representative=is_representative,
+            text=words,
+            needed_level=HIGHEST_LEVEL,
+            form=form,
+            sent_at=now,
+        )
         payload = {"message": message.pk, "answers": asked, "files": attach(message)}
         audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload, now=now)
 
@@ -142,15 +150,24 @@ def level_to_read(request: RightsRequest) -> int:
     return LEVEL_TO_LOOK if request.state == State.IDENTIFYING else NEEDED_LEVEL[Right(request.right)]
 
 
-def shown_to_person(request: RightsRequest, messages: Sequence[Message], *, level: int) -> list[Shown]:
-    """The conversation as its person sees it in a sitting of this level, the oldest message first."""
+def shown_to(reader: Customer, request: RightsRequest, messages: Sequence[Message], *, level: int) -> list[Shown]:
+    """The conversation as its person sees it, or who acts for them, at this level in this case; the oldest message first."""
+    is_representative = representing.is_representative(request, reader)
     level = level_for(request, level=level)
-    return [
-        Shown(message, message.text, message.staff_id is None, tuple(message.uploads.all()))
-        if level >= message.needed_level
-        else Shown(message, None, message.staff_id is None)
-        for message in messages
-    ]
+    found = []
+    for message in messages:
+        if is_representative and is_the_persons_own(message):
+            continue
+        is_mine = message.staff_id is None and message.by_representative == is_representative
+        may_read = level >= message.needed_level
+        files = tuple(message.uploads.all()) if may_read else ()
+        found.append(Shown(message, message.text if may_read else None, is_mine, files))
+    return found
+
+
+def is_the_persons_own(message: Message) -> bool:
+    """What the person wrote is kept from who acts for them: it may be that this somebody must not."""
+    return message.staff_id is None and not message.by_representative
 
 
 def _require_text(text: str) -> str:

@@ -280,6 +280,7 @@ class Message(models.Model):
 
     request = models.ForeignKey(RightsRequest, on_delete=models.CASCADE, related_name="messages")
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")  # null: the person
+    by_representative = models.BooleanField(default=False)  # instead of the person
     text = EncryptedTextField()
     is_question = models.BooleanField(default=False)  # staff wait for an answer; the clock does not
     needed_level = models.PositiveSmallIntegerField()  # the identity level at which its person may read it

@@ -34,7 +34,7 @@ from requests_app.desk.standing import Standing, short_code, totals
 from requests_app.desk.steps import NO_TARGET, STEPS, Step, WrongCode, missing_before, possible_steps
 from requests_app.desk.trail import trail
 from requests_app.desk.words import RIGHT_NAMES
-from requests_app.models import Right, RightsRequest, RunState, Upload
+from requests_app.models import Message, Right, RightsRequest, RunState, Upload
 from requests_app.portal.masks import mask
 from requests_app.triage import extension_letter
 
@@ -98,7 +98,7 @@ class CaseDesk(Queue):
             "contested_open": STEPS["contested"].possible(standing),
             "may_resume": may(request.user, STEPS["resume"].action),
             "tasks": standing.tasks if may(request.user, STEPS["task"].action) else [],
-            "messages_of_case": [(item, name_of(item.staff)) for item in standing.messages],
+            "messages_of_case": [(item, name_of(item.staff), _writer(item)) for item in standing.messages],
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
             "consents": consents.as_they_stand(case.customer),
@@ -313,6 +313,11 @@ def _acting(standing: Standing) -> dict[str, Any] | None:
         "claimed": [(IdentityKind(kind).label, mask(kind, value)) for kind, value in (found.claimed or {}).items()],
         "files": uploads.kept(standing.request, Upload.Purpose.ROLE),
     }
+
+
+def _writer(message: Message) -> str:
+    """Who wrote what no member of staff wrote."""
+    return _("who acts for the person") if message.by_representative else _("the person")
 
 
 def _others_of(case: RightsRequest) -> Any:

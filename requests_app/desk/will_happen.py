@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from requests_app import uploads
+from requests_app import representing, uploads
 from requests_app.deadlines import due_date
 from requests_app.desk.due import day
 from requests_app.desk.standing import Standing, rows_in_words, totals
@@ -45,8 +45,16 @@ def ask_identity(standing: Standing, target: int) -> Lines:
 def message(standing: Standing, target: int) -> Lines:
     return [
         _("The person gets a notice that there is something new, without a word of it, and reads it when signed in."),
+        *_who_else_reads(standing),
         _("The clock runs on. To wait for proof of identity, ask for that instead: then it stands still."),
     ]
+
+
+def _who_else_reads(standing: Standing) -> Lines:
+    acting = representing.of(standing.request)
+    if acting is None or acting.state == acting.State.ENDED:
+        return []
+    return [_("Who acts for the person gets the notice and reads your message, too, but not what the person wrote.")]
 
 
 def note_message(standing: Standing, target: int) -> Lines:

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.signin import ask_for_second_proof, customer_required
-from requests_app import conversation, uploads
+from requests_app import conversation, representing, uploads
 from requests_app.errors import NotAllowed
 from requests_app.models import RightsRequest, Upload
 from requests_app.portal.form_base import PortalForm, UploadField, posted
@@ -44,7 +44,8 @@ class MessageForm(PortalForm):
 
 def messages_of(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
     """What the page of a request shows of its conversation, and the form to go on with it."""
-    shown = conversation.shown_to_person(case, conversation.messages_about(case), level=signed_in(request).level)
+    messages_so_far = conversation.messages_about(case)
+    shown = conversation.shown_to(signed_in(request).customer, case, messages_so_far, level=level_in(request, case))
     return {
         "thread": shown,
         "thread_hidden": any(item.text is None for item in shown),
@@ -65,8 +66,8 @@ def write(request: HttpRequest, reference: str) -> HttpResponse:
         try:
             conversation.write_to_staff(
                 request=case,
-                customer=case.customer,
-                level=signed_in(request).level,
+                customer=signed_in(request).customer,
+                level=level_in(request, case),
                 text=form.cleaned_data["text"],
                 form=form.cleaned_data["form"],
                 file=form.cleaned_data.get("file"),
@@ -87,6 +88,9 @@ def file(request: HttpRequest, reference: str, upload: int) -> HttpResponseBase:
     """A file that came with a message, for whoever may read the message."""
     case = my_request(request, reference)
     found = case.uploads.filter(pk=upload, message__isnull=False).select_related("request", "message").first()
+    is_representative = representing.is_representative(case, signed_in(request).customer)
+    if found is not None and found.message is not None and is_representative and conversation.is_the_persons_own(found.message):
+        found = None
     if found is not None and found.message is not None and level_in(request, case) < found.message.needed_level:
         return ask_for_second_proof(request)
     try:

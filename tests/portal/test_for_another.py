@@ -10,9 +10,9 @@ from django.utils import timezone
 from accounts.models import Customer, IdentityKind
 from privacy import actions, audit
 from privacy.models import AuditEvent
-from requests_app import building, cases, notices, own_data, representing, uploads
+from requests_app import building, cases, conversation, notices, own_data, representing, uploads
 from requests_app.errors import NotAllowed
-from requests_app.models import OutboxItem, RightsRequest, State, StoreRun, Upload
+from requests_app.models import Message, OutboxItem, RightsRequest, State, StoreRun, Upload
 from requests_app.models_representation import Representation
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.files import picture, sent
@@ -252,6 +252,66 @@ def test_a_representative_is_not_shown_what_the_person_asked_for_alone(annas_pro
     own = make_request(child, "access", level=2)
     for page in ("", "waive/"):
         assert own.reference not in annas_proved.get(f"/requests/{case.reference}/{page}", follow=True).content.decode()
+
+
+@pytest.fixture
+def childs(child):
+    """The browser of the person, with the second proof."""
+    browser = Client()
+    browser.cookies["django_language"] = "en"
+    sign_in_customer(browser, child, level=2)
+    return browser
+
+
+def write(browser, case, text, **more):
+    path = f"/requests/{case.reference}/messages/"
+    form = browser.get(path).context["message_form"].initial["form"]
+    assert browser.post(path, {"text": text, "form": form, **more})["Location"].endswith("#messages-title")
+
+
+def test_what_the_person_writes_is_kept_from_who_acts_for_them(annas, childs, case, agent, stores):
+    accept(case, agent)
+    identify(case, agent)
+    write(annas, case, "Send it to me.")
+    write(childs, case, "She must not act for me.", file=sent(picture()))
+    upload = Upload.objects.get(message__isnull=False)
+    page = annas.get(f"/requests/{case.reference}/").content.decode()
+    assert "Send it to me." in page
+    assert "must not act" not in page + annas.get(f"/requests/{case.reference}/messages/").content.decode()
+    assert annas.get(f"/requests/{case.reference}/messages/{upload.pk}/")["Location"] == f"/requests/{case.reference}/"
+    assert childs.get(f"/requests/{case.reference}/messages/{upload.pk}/").status_code == 200
+    page = childs.get(f"/requests/{case.reference}/").content.decode()
+    assert "must not act" in page
+    assert re.search(r"<strong>Your representative</strong>.*Send it to me", page, re.DOTALL)
+
+
+def test_staff_see_who_of_them_wrote_and_who_reads_what_they_write(annas, childs, case, stores):
+    from tests.staff.conftest import Desk
+
+    desk = Desk()
+    alice = desk.browser("alice")
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"])
+    alice.post(step, {"seen": case.state, "note": "Personbevis.", "not_told_reason": ""})
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
+    alice.post(step, {"seen": case.state, "level": "2", "note": "Id-kort."})
+    write(annas, case, "Send it to me.")
+    write(childs, case, "She must not act for me.")
+    page = alice.get(reverse("admin:requests_app_rightsrequest_change", args=[case.pk])).content.decode()
+    assert re.search(r", who acts for the person</time>.{,400}Send it to me", page, re.DOTALL)
+    assert re.search(r", the person</time>.{,400}must not act", page, re.DOTALL)
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "message"])
+    assert "Who acts for the person gets the notice" in alice.get(step).content.decode()
+
+
+def test_the_level_of_a_representative_is_that_of_the_request_and_not_their_own(annas_proved, case, agent, stores):
+    accept(case, agent)
+    identify(case, agent, level=1)
+    case.refresh_from_db()
+    conversation.write_to_person(
+        request=case, acting_user=agent, text="Om personen.", is_question=False, form="1", now=timezone.now()
+    )
+    Message.objects.update(needed_level=2)
+    assert "Om personen." not in annas_proved.get(f"/requests/{case.reference}/").content.decode()
 
 
 def test_a_new_person_is_made_of_what_was_accepted(annas, store, agent, stores):
