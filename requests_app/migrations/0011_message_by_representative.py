@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0009_representation'),
+        ('requests_app', '0010_scan_partial'),
     ]
 
     operations = [
