@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import logging
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 
 os.environ["INSYN_INSTANCE"] = "bench"  # servers of its own: neither the demo's data nor the tests' are touched
 
-from bench import access, erasing, product, residue, road, scale, shop
+from bench import access, erasing, pages, product, residue, road, scale, shop
 from bench.measured import Row
 from config import embedded
 
@@ -26,10 +27,23 @@ BENCHES = {
     "access": "access of one and of 100 people, with a worker",
     "heavy": "access and erasure of the customer with very many rows",
     "residue": "the look for what erasures left, for 1,000 people",
+    "pages": "each page of the portal against a plain page of the same frame",
+    "answers": "asking for a code and entering one, for known and unknown addresses",
     "scale": "a person's cost in a small and in a large store (takes minutes; not part of the default)",
 }
-TOLD = ("finding_s", "per_minute", "p95_s", "statements", "memory_mib", "megabytes_per_second", "deletes_ratio")
-DEFAULT = "engine,road,access,heavy,residue"
+TOLD = (
+    "finding_s",
+    "per_minute",
+    "p95_s",
+    "statements",
+    "memory_mib",
+    "megabytes_per_second",
+    "deletes_ratio",
+    "kilobytes",
+    "p",
+    "guess",
+)
+DEFAULT = "engine,road,access,heavy,residue,pages,answers"
 
 
 def main() -> None:
@@ -63,6 +77,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="of everything that has an alternative (%(default)s)")
     parser.add_argument("--road-repeats", type=int, default=1, help="of the road, where deciding takes a while (%(default)s)")
     parser.add_argument("--text", type=int, default=100, help="megabytes of text of `residue` (%(default)s)")
+    parser.add_argument("--page-repeats", type=int, default=40, help="of each page (%(default)s)")
+    parser.add_argument("--tries", type=int, default=1000, help="of each kind of address (%(default)s)")
     parser.add_argument("--scale", default="10000,100000", help="customers of the two stores of `scale` (%(default)s)")
     parser.add_argument("--plans", action="store_true", help="print the plans of the handwritten statements, and end")
     options = parser.parse_args()
@@ -96,6 +112,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
         yield from access.measure_small(people, many=100, singles=options.singles)
     if "residue" in options.only:
         yield from residue.measure(options.text, options.repeats)
+    yield from _portal(options)
     for rows in options.heavy if "heavy" in options.only else ():
         if rows != options.heavy[0]:
             url = shop.fill(options.customers, rows)
@@ -104,6 +121,14 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
         yield from erasing.measure_heavy(url, customers=options.customers, rows=rows, repeats=options.repeats)
     if "scale" in options.only:
         yield from scale.measure(small=options.scale[0], large=options.scale[1], people=100, repeats=options.repeats)
+
+
+def _portal(options: argparse.Namespace) -> Iterator[Row]:
+    logging.disable(logging.INFO)  # a line per answered request would bury the table
+    if "pages" in options.only:
+        yield from pages.measure(options.page_repeats)
+    if "answers" in options.only:
+        yield from pages.measure_answers(options.tries)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def submit(emails: Sequence[str], right: str) -> list[int]:
             language="sv",
             identity_level=2,
             now=now,
-            ground="a" if right == "erasure" else "",
+            ground="a" if right in ("erasure", "restriction") else "",
         )
         requests.append(request.pk)
     return requests
