@@ -51,7 +51,7 @@ def step(request: HttpRequest, right: str, step: str) -> HttpResponse:
         return new_mailbox.page(request, right, draft, context, _customer(request), _back_from(right, step, context))
     form = question.form(posted(request), initial=draft.answers.get(step, {}), **question.arguments(context))
     if request.method == "POST" and form.is_valid():
-        draft.answers[step] = form.draft_answers()
+        draft.answer(step, form.draft_answers())
         if step == "values":
             new_mailbox.send_first(request, draft, context, _customer(request))
         drafts.save(request, right, draft)

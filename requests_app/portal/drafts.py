@@ -28,6 +28,12 @@ class Draft:
     mailbox: dict[str, Any] = field(default_factory=dict)  # new e-mail addresses: "to" and "code" of the one asked, "proved"
     identity_offered: bool = False  # the person was shown how to prove more, and came to the last page without it
 
+    def answer(self, step: str, answers: dict[str, Any]) -> None:
+        """Note the answers of a step; other ones than before make it another form: an older tab shows what no longer holds."""
+        if self.answers.get(step) != answers:
+            self.token = secrets.token_urlsafe(12)
+        self.answers[step] = answers
+
 
 def load(request: HttpRequest, right: str) -> Draft:
     token = signin.notes(request).get("drafts", {}).get(right)

@@ -33,6 +33,7 @@ from requests_app.models import RightsRequest, State
 from requests_app.portal.code_errors import sending_failed, why_refused
 from requests_app.portal.entry_forms import NONE_OF_THESE, CodeForm, NumberForm
 from requests_app.portal.form_base import posted
+from requests_app.portal.kept_numbers import kept_numbers
 from requests_app.portal.masks import mask_phone
 from requests_app.portal.navigation import safe_path
 
@@ -73,7 +74,7 @@ def choose_number(request: HttpRequest) -> HttpResponse:
         record_on_waiting_requests(signed_in.customer, level=2, now=timezone.now())  # asked for after it was proved
         return HttpResponseRedirect(way_on)
     try:
-        numbers = usable_numbers(signed_in.customer, now=timezone.now())
+        numbers = kept_numbers(request, signed_in.customer, usable_numbers, now=timezone.now())
     except actions.StoreUnavailable:
         return show_other_ways(request, way_on, reason="unavailable")
     if not numbers:

@@ -156,3 +156,14 @@ def test_it_needs_the_first_proof(english, stores):
 
 def test_without_a_code_on_its_way_the_code_page_leads_to_the_numbers(annas):
     assert annas.get("/identity/code/")["Location"] == "/identity/"
+
+
+def test_the_stores_are_asked_once_in_a_while_and_again_when_nothing_was_found(annas, stores, settings):
+    stores.contacts = []
+    annas.get("/identity/")
+    stores.contacts = [a_number()]
+    before = stores.asked
+    for _look in range(3):
+        assert "radio" in annas.get("/identity/").content.decode()
+    assert stores.asked == before + 1
+    assert "123" not in str(dict(annas.session))  # what is kept of the number is encrypted

@@ -60,7 +60,20 @@ def test_the_session_gets_a_new_key(english):
     assert english.session.session_key != before
 
 
-def test_known_and_unknown_addresses_get_the_same_answers_statements_and_messages(client, django_assert_max_num_queries):
+@pytest.fixture
+def tasks(monkeypatch):
+    """The names of the tasks that were asked for, and how many arguments each got."""
+    asked = []
+    monkeypatch.setattr(
+        "celery.app.task.Task.apply_async", lambda self, args=None, **_: asked.append((self.name, len(args or ())))
+    )
+    monkeypatch.setattr("celery.Celery.send_task", lambda self, name, args=None, **_: asked.append((name, len(args or ()))))
+    return asked
+
+
+def test_known_and_unknown_addresses_get_the_same_answers_statements_messages_and_tasks(
+    client, tasks, django_assert_max_num_queries, django_capture_on_commit_callbacks
+):
     make_customer(ANNA)
     make_request(make_customer("known@example.se"))
     seen = []
@@ -68,16 +81,20 @@ def test_known_and_unknown_addresses_get_the_same_answers_statements_and_message
         client.cookies.clear()
         client.cookies["django_language"] = "en"
         Mailbox.kept.clear()
-        with django_assert_max_num_queries(20) as captured:
+        tasks.clear()
+        with django_assert_max_num_queries(60) as captured, django_capture_on_commit_callbacks(execute=True):
             asked = ask_for_code(client, email)
             page = client.get("/sign-in/code/").content.decode()
             wrong = enter(client, "000000" if last_code(email) != "000000" else "111111").content.decode()
-        [message] = Mailbox.kept
-        texts = [asked.status_code, asked["Location"], page, wrong, message.subject, message.text]
+            again = client.post("/sign-in/code/", {"again": "1"})["Location"] + client.get("/sign-in/code/").content.decode()
+        messages = [text for message in Mailbox.kept for text in (message.subject, message.text)]
+        texts = [asked.status_code, asked["Location"], page, wrong, again, *messages]
         texts = [re.sub(r"\d{6}", "######", str(text).replace(email, "EMAIL")) for text in texts]
         texts = [re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text) for text in texts]
         statements = [re.sub(r"'[^']*'(::\w+)?|\d+", "?", query["sql"]) for query in captured.captured_queries]
-        seen.append((texts, statements))
+        seen.append((texts, statements, list(tasks)))
+    assert len(statements) > 5
+    assert len(messages) == 4
     assert seen[0] == seen[1] == seen[2]
 
 
