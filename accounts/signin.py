@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib.messages.storage.session import SessionStorage
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import rotate_token
@@ -25,6 +26,7 @@ from accounts.models import Customer
 
 SESSION_KEY = "customer"
 NOTES_KEY = "customer_notes"
+UNREAD_KEY = SessionStorage.session_key  # what we said to whoever sat here, on a page that they never opened
 WRITE_EVERY_SECONDS = 60  # how exact the idle time is: a session row written on every click helps nobody
 
 
@@ -39,7 +41,7 @@ def sign_in(request: HttpRequest, customer: Customer, level: int) -> None:
     before = request.session.get(SESSION_KEY) or {}
     same_person = before.get("id") == customer.pk
     if not same_person:
-        request.session.pop(NOTES_KEY, None)
+        _drop(request, NOTES_KEY, UNREAD_KEY)
     now = int(timezone.now().timestamp())
     still_sitting = same_person and _alive(before, now)
     request.session.cycle_key()
@@ -55,8 +57,7 @@ def sign_in(request: HttpRequest, customer: Customer, level: int) -> None:
 
 def sign_out(request: HttpRequest) -> None:
     """End the sitting and drop its notes; a member of staff signed in with the same browser stays signed in."""
-    for key in (SESSION_KEY, NOTES_KEY):
-        request.session.pop(key, None)
+    _drop(request, SESSION_KEY, NOTES_KEY, UNREAD_KEY)
     request.session.cycle_key()
     _remember(request, None)
 
@@ -133,6 +134,11 @@ def _lead_to(name: str, request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(f"{resolve_url(name)}?{urlencode({'next': request.get_full_path()})}")
     patch_cache_control(response, private=True, no_store=True)
     return response
+
+
+def _drop(request: HttpRequest, *keys: str) -> None:
+    for key in keys:
+        request.session.pop(key, None)
 
 
 def _alive(data: dict[str, Any], now: int) -> bool:

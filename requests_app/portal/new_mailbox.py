@@ -49,7 +49,7 @@ def page(request: HttpRequest, right: str, draft: Draft, context: Context, custo
     if "again" in request.POST:
         if _send(request, draft, form, to, customer):
             drafts.save(request, right, draft)
-            messages.success(request, _("We have sent a code to %(email)s.") % {"email": to})
+            messages.success(request, _("We have sent a new code. The older one no longer works."))
             return redirect("portal:ask_step", right, STEP)
     elif sent and form.is_valid() and _proved(form, draft, to, customer):
         send_first(request, draft, context, customer)  # there may be another new one

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib import messages
+from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -161,3 +163,15 @@ def test_who_lacks_the_second_proof_is_led_to_it_and_back(anna):
     assert answer.content == b"level 2"
     assert "no-store" in answer["Cache-Control"]
     assert "private" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("leave", [signin.sign_out, lambda request: signin.sign_in(request, make_customer("bo@example.se"), 1)])
+def test_what_was_said_to_one_person_is_not_shown_to_the_next(anna, leave):
+    request = a_request()
+    signin.sign_in(request, anna, 1)
+    request._messages = SessionStorage(request)
+    request._messages.add(messages.SUCCESS, "We have sent a code to anna@example.se.")
+    request._messages.update(HttpResponse())
+    request = again(request)
+    leave(request)
+    assert list(SessionStorage(request)) == []
