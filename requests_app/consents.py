@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -35,6 +35,7 @@ DISCLOSURE_LEVEL = 2  # what leaves the house takes a second proof (DESIGN §8);
 KEPT_YEARS = 3
 LONGEST_RECIPIENT = 120
 MOST_DISCLOSURES = 50
+MOST_GIVEN_A_DAY = 20  # by one person: each may be work for somebody; taking back knows no limit
 # lag (2018:218) 2 kap. 4 §
 TOO_YOUNG = gettext_lazy("Only somebody who is at least 13 years old can consent. A guardian can do it for a younger child.")
 NO_LONGER_ASKED = gettext_lazy("We no longer ask for this consent. Look at the page again.")
@@ -167,6 +168,11 @@ def _write(
         last = Consent.objects.filter(customer=customer, about=about).order_by("-pk").first()
         if last is not None and last.given == given and (not given or last.text == text):
             return last, False
+        if (
+            given
+            and Consent.objects.filter(customer=customer, given=True, at__gt=now - timedelta(days=1)).count() >= MOST_GIVEN_A_DAY
+        ):
+            raise NotAllowed(_("You have agreed to much today. Do it tomorrow, or write to us."))
         act = Consent.objects.create(
             customer=customer,
             kind=kind,

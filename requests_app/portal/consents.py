@@ -75,7 +75,7 @@ def name_recipient(request: HttpRequest) -> HttpResponse:
 
 
 def _act(request: HttpRequest, signed_in: SignedIn) -> str:
-    about, now = request.POST.get("about", ""), timezone.now()
+    about, now = request.POST.get("about", "").replace("\x00", ""), timezone.now()
     if request.POST.get("act") == "give":
         consents.give(customer=signed_in.customer, about=about, of_age="of_age" in request.POST, now=now)
         return _("We have noted that you agree. You can take it back here at any time.")

@@ -138,6 +138,22 @@ def test_a_purpose_that_is_none_is_refused(annas):
     assert not Consent.objects.exists()
 
 
+def test_what_names_nothing_is_refused_whatever_stands_in_it(annas):
+    assert press(annas, "withdraw", f"{NEWS}\x00{RESEARCH}").status_code == 409
+
+
+def test_agreeing_over_and_over_ends_and_taking_back_does_not(annas, monkeypatch):
+    monkeypatch.setattr(consents, "MOST_GIVEN_A_DAY", 2)
+    for _turn in range(2):
+        press(annas, "give", RESEARCH, of_age="on")
+        press(annas, "withdraw", RESEARCH)
+    press(annas, "give", of_age="on")
+    assert acts() == []
+    assert OutboxItem.objects.filter(kind="task").count() == 4
+    press(annas, "withdraw")
+    assert acts() == [False]
+
+
 def test_what_the_map_no_longer_names_can_still_be_taken_back(annas, shop):
     press(annas, "give", RESEARCH, of_age="on")
     shop.versions.update(is_current=False)
