@@ -69,6 +69,7 @@ def write_to_staff(
             sent_at=now,
         )
         payload = {"message": message.pk, "answers": asked, "files": attach(message)}
+        payload |= {"by": "representative"} if is_representative else {}
         audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload, now=now)
 
 

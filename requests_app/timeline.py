@@ -114,10 +114,13 @@ TOLD: dict[str, Told] = {
 }
 
 
-def timeline(request: RightsRequest) -> list[Entry]:
-    """What happened, the oldest first, in the active language."""
+def timeline(request: RightsRequest, *, for_representative: bool = False) -> list[Entry]:
+    """What happened, the oldest first, in the active language. Who acts for the person does not learn that the person wrote."""
     return [
-        entry for event in audit.events(request.reference) if (entry := _entry(request, event.at, event.action, event.payload))
+        entry
+        for event in audit.events(request.reference)
+        if not (for_representative and event.action == "message.received" and "by" not in event.payload)
+        and (entry := _entry(request, event.at, event.action, event.payload))
     ]
 
 

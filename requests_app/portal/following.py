@@ -59,7 +59,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
     case = my_request(request, reference)
     level = level_in(request, case)
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
-    about = _about(request, case) | _moving_parts(case, level=level) | messages_of(request, case)
+    about = _about(request, case) | _moving_parts(request, case) | messages_of(request, case)
     about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
     about["hidden"] = any(row.hidden for row in about["rows"])
     return render(request, "portal/requests/one.html", about)
@@ -70,7 +70,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
 def progress(request: HttpRequest, reference: str) -> HttpResponse:
     """The part of the page that changes: 204 while nothing has, 286 (htmx: stop asking) when nothing will by itself."""
     case = my_request(request, reference)
-    about = _about(request, case) | _moving_parts(case, level=level_in(request, case))
+    about = _about(request, case) | _moving_parts(request, case)
     if request.GET.get("seen") == about["seen"] and about["moving"]:
         return HttpResponse(status=204)
     return render(request, "portal/requests/_moving.html", about, status=200 if about["moving"] else 286)
@@ -142,8 +142,9 @@ def _goes_after(case: RightsRequest, reader: Customer) -> list[dict[str, Any]]:
     return [{"case": other, "right": RIGHTS[other.right]} for other in others.order_by("received_at")]
 
 
-def _moving_parts(case: RightsRequest, *, level: int) -> dict[str, Any]:
-    entries, answers = timeline(case), human_answers(case) if cases.may_be_told(case, level=level) else []
+def _moving_parts(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
+    entries = timeline(case, for_representative=representing.is_representative(case, signed_in(request).customer))
+    answers = human_answers(case) if cases.may_be_told(case, level=level_in(request, case)) else []
     package = package_of(case)
     moving = case.state in MOVING or (package is not None and package.state == Package.State.BUILDING)
     # Everything the fragment shows, as one digest: equal means that there is nothing new to swap in.

@@ -277,6 +277,7 @@ def test_what_the_person_writes_is_kept_from_who_acts_for_them(annas, childs, ca
     upload = Upload.objects.get(message__isnull=False)
     page = annas.get(f"/requests/{case.reference}/").content.decode()
     assert "Send it to me." in page
+    assert page.count("You wrote to us") == 1  # nor that there is anything
     assert "must not act" not in page + annas.get(f"/requests/{case.reference}/messages/").content.decode()
     assert annas.get(f"/requests/{case.reference}/messages/{upload.pk}/")["Location"] == f"/requests/{case.reference}/"
     assert childs.get(f"/requests/{case.reference}/messages/{upload.pk}/").status_code == 200
