@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Prefetch, QuerySet
@@ -68,7 +69,7 @@ def write_to_staff(
             form=form,
             sent_at=now,
         )
-        payload = {"message": message.pk, "answers": asked, "files": attach(message)}
+        payload: dict[str, Any] = {"message": message.pk, "answers": asked, "files": attach(message)}
         payload |= {"by": "representative"} if is_representative else {}
         audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload, now=now)
 
