@@ -17,6 +17,7 @@ from requests_app.models import Right, RightsRequest
 from requests_app.models_representation import Representation
 from requests_app.steps import SYSTEM
 
+ACCOUNT_LEVEL = 2
 IDENTITY_KINDS = {"email": "email", "phone": "phone_number"}
 
 
@@ -73,8 +74,11 @@ def _checked(kind: str, value: str) -> str:
 
 
 def follow_in_account(request: RightsRequest, *, now: datetime) -> None:
-    """What was corrected in the stores is corrected in the account, too (R16, R24); who acts for another changes no account."""
-    if Representation.objects.filter(request=request).exists():
+    """What was corrected in the stores is corrected in the account, too (R16, R24); who acts for another changes no account.
+
+    Nor does who proved the mailbox alone: whoever reads it for a day would keep the account, and shut its person out of it.
+    """
+    if request.identity_level < ACCOUNT_LEVEL or Representation.objects.filter(request=request).exists():
         return
     for item in (request.details or {}).get("corrections", ()):
         kind, old, new = IDENTITY_KINDS.get(item.get("kind")), item.get("old"), item.get("new")

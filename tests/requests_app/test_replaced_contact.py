@@ -115,6 +115,15 @@ def test_an_address_that_nobody_proved_or_that_is_another_account_changes_no_acc
     assert [row.value for row in other.identities.all()] == ["anna@work.example"]
 
 
+def test_who_proved_the_mailbox_alone_keeps_the_account_as_it_is(engine: Any) -> None:
+    case = asked(EMAIL, PHONE, phone=PHONE["old"])
+    before = identities(case)
+    RightsRequest.objects.filter(pk=case.pk).update(identity_level=1)
+    case.refresh_from_db()
+    follow_in_account(case, now=NOW)
+    assert identities(case) == before
+
+
 def test_who_acts_for_another_changes_no_account(engine: Any) -> None:
     case = asked(EMAIL)
     guardian = make_customer("guardian@example.com")
