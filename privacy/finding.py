@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from types import MappingProxyType
 from typing import Any
 
 from django.utils import timezone
@@ -21,19 +23,29 @@ from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
 from privacy.engine.locate import locate
 from privacy.engine.subject import Subject
 from privacy.maps import Maps, open_maps
-from privacy.stores.base import Groups, Session, StoreError
+from privacy.stores.base import Groups, Session, StoreError, Values
 from privacy.terms import Contact, Finding, Person, StoreUnavailable
 
 ANSWERED = ("access", "portability", "erasure")  # rights for which contested rows need an answer
 
 
-def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None) -> dict[str, dict[str, Finding]]:
+Given = Mapping[str, tuple[Mapping[str, Any], Mapping[str, str]]]  # {store key: (plan of before, what was answered for it)}
+
+
+def find(
+    people: Sequence[Person],
+    *,
+    right: str,
+    store_keys: Sequence[str] | None = None,
+    given: Mapping[str, Given] = MappingProxyType({}),
+) -> dict[str, dict[str, Finding]]:
     """Locate people in every registered store; answers {person ref: {store key: Finding}}.
 
     `store_keys` narrows the answer, not the search: what hangs below another store is found through it. A person whose
-    identity cannot be read is found nowhere.
+    identity cannot be read is found nowhere. `given`: {person ref: the answers of before}; what is below contested rows that
+    were disclosed is found then, too.
     """
-    with located(people) as (maps, sessions, holdings, down):
+    with located(people, given) as (maps, sessions, holdings, down):
         unknown = below(maps.graph, set(down))
         wanted = [key for key in maps.versions if store_keys is None or key in store_keys]
         answers: dict[str, dict[str, Finding]] = {}
@@ -50,11 +62,13 @@ def find(people: Sequence[Person], *, right: str, store_keys: Sequence[str] | No
 
 
 @contextmanager
-def located(people: Sequence[Person]) -> Iterator[tuple[Maps, dict[str, Session], list[Holding], dict[str, str]]]:
+def located(
+    people: Sequence[Person], given: Mapping[str, Given] = MappingProxyType({})
+) -> Iterator[tuple[Maps, dict[str, Session], list[Holding], dict[str, str]]]:
     """Open every store that can be read, in one snapshot each, and locate. A store that fails midway is left out and named."""
     maps = open_maps()
     down = dict(maps.down)
-    subjects = [_subject(person) for person in people]
+    subjects = [_subject(maps.graph, person, given.get(person.ref, {})) for person in people]
     while True:
         with ExitStack() as stack:
             sessions: dict[str, Session] = {}
@@ -77,11 +91,21 @@ def located(people: Sequence[Person]) -> Iterator[tuple[Maps, dict[str, Session]
             return
 
 
-def _subject(person: Person) -> Subject:
+def _subject(graph: Graph, person: Person, given: Given) -> Subject:
     try:
-        return Subject.of((i.kind, i.value) for i in person.identities)
+        subject = Subject.of((i.kind, i.value) for i in person.identities)
     except InvalidIdentity:
         return Subject({})
+    answers = {
+        key: Answers.read(graph, plan, chosen, subject.identities)
+        for key, (plan, chosen) in given.items()
+        if plan and "disclose" in chosen.values()
+    }
+
+    def disclosed(node: Node, values: Values, count: int) -> bool:
+        return node[0] in answers and answers[node[0]].disclosed(node, values, count)
+
+    return replace(subject, disclosed=disclosed) if answers else subject
 
 
 def below(graph: Graph, down: set[str]) -> set[str]:

@@ -14,6 +14,8 @@ from django.utils import timezone
 from accounts.people import people_of
 from privacy import actions, audit
 from privacy.actions import Finding
+from privacy.contested import contested_groups
+from privacy.engine.answers import collection_of
 from requests_app import doorbell
 from requests_app.backoff import backoff
 from requests_app.blame import where
@@ -45,7 +47,7 @@ def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
     fingerprints = {subjects[pk]: fingerprint for pk, fingerprint in identities_fingerprints(subjects).items()}
     store_keys = sorted({run.store.key for run in runs})
     try:
-        found = actions.find(list(people.values()), right=runs[0].right, store_keys=store_keys)
+        found = actions.find(list(people.values()), right=runs[0].right, store_keys=store_keys, given=_given(runs))
     except actions.StoreUnavailable as error:
         found = _everywhere(runs, Finding("unreachable", error=str(error)))
     except DatabaseError:
@@ -59,6 +61,16 @@ def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
         log.error("locating_stopped", runs=[run.pk for run in runs], error=type(error).__name__, at=where(error))
         found = _everywhere(runs, Finding("stopped", error=type(error).__name__))
     _write(runs, found, fingerprints, clock())
+
+
+def _given(runs: Sequence[StoreRun]) -> dict[str, dict[str, tuple[dict[str, Any], dict[str, str]]]]:
+    """{person: {store key: (plan, answers)}} of erasures that were looked for before, with contested rows given to the person."""
+    out: dict[str, dict[str, tuple[dict[str, Any], dict[str, str]]]] = {}
+    cases = {run.request_id for run in runs if run.right == Right.ERASURE}
+    for run in StoreRun.objects.filter(request__in=cases).exclude(choices={}).select_related("store"):
+        if run.plan and "disclose" in run.choices.values():
+            out.setdefault(run.subject, {})[run.store.key] = (run.plan, run.choices)
+    return out
 
 
 def _everywhere(runs: Sequence[StoreRun], finding: Finding) -> dict[str, dict[str, Finding]]:
@@ -94,7 +106,7 @@ def _write(
 
 
 _WRITTEN = [
-    "state", "finding", "plan", "digest", "dataset_version", "located_at", "located_for",
+    "state", "choices", "finding", "plan", "digest", "dataset_version", "located_at", "located_for",
     "due_at", "lease_until", "error", "retries", "lost", "finished_at",
 ]  # fmt: skip
 
@@ -110,10 +122,19 @@ def _apply(run: StoreRun, request: RightsRequest, finding: Finding, fingerprint:
     run.located_at, run.located_for = now, fingerprint
     run.error, run.retries, run.due_at = "", 0, None
     if not _keeps_its_plan(run, finding):
+        run.choices = _of_what_was_seen(run)
         run.finding = dict(finding.counts) if finding.status == "found" else {}
         run.plan = finding.plan or {}
         run.digest, run.dataset_version = finding.digest, finding.dataset_version
     _next_state(run, request, now)
+
+
+def _of_what_was_seen(run: StoreRun) -> dict[str, str]:
+    """Who gives a whole collection to the person gives the rows that were listed, not those that the next look lists."""
+    whole = {name for name, answer in run.choices.items() if answer == "disclose" and collection_of(name) == name}
+    seen = {group.key: "disclose" for group in contested_groups(run.plan or {}) if group.collection in whole}
+    named = {collection_of(key) for key in seen}
+    return seen | {name: answer for name, answer in run.choices.items() if name not in named}
 
 
 def _keeps_its_plan(run: StoreRun, finding: Finding) -> bool:

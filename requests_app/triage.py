@@ -90,11 +90,21 @@ def choose_contested(*, run: StoreRun, choices: Mapping[str, str], acting_user: 
         for answer in choices.values():
             if answer not in CONTESTED_ANSWERS:
                 raise NotAllowed(_("Choose one of: %(answers)s.") % {"answers": ", ".join(CONTESTED_ANSWERS)})
-        current.choices = _merged(current, choices)
+        before, current.choices = given_groups(current), _merged(current, choices)
         current.save(update_fields=["choices"])
+        if row.right == Right.ERASURE and given_groups(current) != before:
+            # What is below them is listed, or no longer, by the next look; in other stores, too.
+            locate_again(StoreRun.objects.filter(request=row, state=RunState.READY), now=now)
+            doorbell.ring(doorbell.LOCATE)
         payload = {"store": current.store.key, "choices": dict(choices)}
         audit.record(chain=row.reference, actor=staff_actor(acting_user), action="contested.chosen", payload=payload, now=now)
     run.refresh_from_db()
+
+
+def given_groups(run: StoreRun) -> set[str]:
+    """The contested groups that were given to the person."""
+    groups = list(contested_groups(run.plan or {}))
+    return {group.key for group in groups if run.choices.get(group.key, run.choices.get(group.collection)) == "disclose"}
 
 
 def _merged(run: StoreRun, choices: Mapping[str, str]) -> dict[str, str]:

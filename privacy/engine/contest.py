@@ -31,7 +31,9 @@ def judge(graph: Graph, keys: Keys, subject: Subject, found: Found, facts: Facts
         if merged.keys() == contested.keys():
             break
         contested = merged
-    return court.holding(roles, merged)
+    # Whoever looks again sees what was given, with what is below it; a run goes by its plan.
+    given = court.verdict(roles, through, court.fellows(roles, merged), merged, given=True) if court.looks_again else {}
+    return court.holding(roles, merged, given)
 
 
 class _Court:
@@ -51,6 +53,7 @@ class _Court:
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
         self._doubts = {} if subject.identities else _doubts(graph, subject)
+        self.looks_again = subject.disclosed is not None and subject.frozen is None
         self._joint = any(link.joint and link.parent in found.members for link in graph.links)
 
     # -- who is in the set --------------------------------------------------------------------------------------------
@@ -152,8 +155,15 @@ class _Court:
     # -- what speaks against it ---------------------------------------------------------------------------------------
 
     def verdict(
-        self, roles: Mapping[Group, str], through: set[Group], fellows: set[Group], contested: Mapping[Group, object]
+        self,
+        roles: Mapping[Group, str],
+        through: set[Group],
+        fellows: set[Group],
+        contested: Mapping[Group, object],
+        *,
+        given: bool = False,
     ) -> dict[Group, tuple[Reason, ...]]:
+        """What speaks against each group that staff did not give to this person; `given`: against those that they did."""
         inside = {group for group, role in roles.items() if not (role == REFERRED and self._outside(group))}
         spellings = self._spellings(roles)
         self._pointing.clear()
@@ -161,7 +171,7 @@ class _Court:
         sure = inside - contested.keys()
         out: dict[Group, tuple[Reason, ...]] = {}
         for group, role in roles.items():
-            if group not in inside or self._disclosed(group):
+            if group not in inside or self._disclosed(group) is not given:
                 continue
             reasons: list[Reason] = [Reason("t", foreign=self._led_to_from_abroad(group))] if group in through else []
             reasons += self._told_by_other_stores(group)
@@ -318,7 +328,12 @@ class _Court:
 
     # -- the answer ---------------------------------------------------------------------------------------------------
 
-    def holding(self, roles: Mapping[Group, str], contested: Mapping[Group, tuple[Reason, ...]]) -> Holding:
+    def holding(
+        self,
+        roles: Mapping[Group, str],
+        contested: Mapping[Group, tuple[Reason, ...]],
+        given: Mapping[Group, tuple[Reason, ...]],
+    ) -> Holding:
         out = Holding(inbound=self.inbound, astray=self.astray, changed=self.changed)
         for (node, values), role in roles.items():
             count = self.found[node][values].count
@@ -326,6 +341,8 @@ class _Court:
                 out.others.setdefault(node, {})[values] = count
             elif role == REFERRED and not self.graph.collection(node).personal:
                 out.passed.setdefault(node, []).append(values)
+            elif reasons := given.get((node, values), ()):
+                out.members.setdefault(node, {})[values] = Member(count, role, reasons, given=True)
             else:
                 out.members.setdefault(node, {})[values] = Member(count, role, contested.get((node, values), ()))
         return out

@@ -118,7 +118,7 @@ def fate_of(
     chosen: Answers,
     today: date,
 ) -> Fate:
-    if member.contested:
+    if member.contested and not member.given:
         answer = chosen.of(node, values, member)
         return Fate(PART if answer in ("redact", "anonymize") else STAY, basis=(answer,))
     collection = graph.collection(node)

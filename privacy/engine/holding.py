@@ -39,6 +39,7 @@ class Member:
     count: int
     role: str
     reasons: tuple[Reason, ...] = ()
+    given: bool = False  # staff gave these contested rows to the person, before the plan that is being made
 
     @property
     def contested(self) -> bool:

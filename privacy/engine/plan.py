@@ -72,7 +72,7 @@ def _across_stores(
                     continue
                 if downwards and member is not NOBODYS:
                     foreign.setdefault(link.id, []).append(_out(keys.of(key, link.parent, link.parent_columns) or key))
-                if walkable and not (downwards and (member.contested or member.role == REFERRED)):
+                if walkable and not (downwards and ((member.contested and not member.given) or member.role == REFERRED)):
                     found[key] = None
             if found:
                 inbound.setdefault(link.id, {})["down" if downwards else "up"] = [_out(key) for key in found]

@@ -99,3 +99,42 @@ def test_a_package_shows_shortens_and_withholds_as_decided(shop):
     assert rows[12]["signed_by"] == "Cia"
     rows, counts = package(plan, {})
     assert (set(rows), counts["contested"]) == ({10}, 2)
+
+
+ATTACHMENT = """
+CREATE TABLE page (
+    id integer PRIMARY KEY, document_id integer REFERENCES document, writer_id integer REFERENCES customer, text text
+);
+INSERT INTO page VALUES (20, 12, NULL, 'of what Anna and Cia wrote'), (21, 12, 2, 'added by Bo');
+"""
+PAGE = """  - name: page
+    fields:
+    - {name: id, data_categories: [system.operations], fides_meta: {primary_key: true}}
+    - name: document_id
+      data_categories: [system.operations]
+      fides_meta: {references: [{dataset: shop, field: document.id, direction: from}]}
+    - name: writer_id
+      data_categories: [system.operations]
+      fides_meta: {references: [{dataset: shop, field: customer.id, direction: from}]}
+    - {name: text, data_categories: [user.content]}
+"""
+
+
+def test_what_is_contested_below_a_disclosed_row_is_listed_by_the_next_look(shop):
+    document = "document: {purpose: contract, source: provided, on_erasure: delete}"
+    shop.sql(ATTACHMENT)
+    shop.load(MAP.replace(document, f"{document}\n        {document.replace('document', 'page')}") + PAGE)
+    first = shop.plan(ANNA)
+    answers = {groups(first)[2]: "keep", groups(first)[3]: "disclose"}
+    assert first["groups"].get("page", []) == []
+    found = actions.find([ANNA], right="erasure", given={ANNA.ref: {"shop": (first, answers)}})[ANNA.ref]["shop"]
+    assert groups(found.plan) == groups(first)  # what was given stays in sight, to be answered otherwise
+    pages = {bool(reasons): group_key(found.plan, "page", raw) for raw, _, _, reasons in found.plan["groups"]["page"]}
+    assert found.counts["page"]["contested"] == 1
+    erase = found.counts["document"]["erase"]  # as long as nobody answered for the page, it holds the document
+    assert (erase["delete"], erase["pinned"], erase["contested"]) == (1, 1, 1)
+    outcome = shop.erase(ANNA, plan=found.plan, contested=answers)
+    assert outcome.status == "blocked"
+    outcome = shop.erase(ANNA, plan=found.plan, contested=answers | {pages[True]: "disclose"})
+    assert outcome.reason == ""
+    assert (shop.column("SELECT id FROM document ORDER BY id"), shop.column("SELECT id FROM page")) == ([11, 13], [])

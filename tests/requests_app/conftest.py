@@ -51,7 +51,7 @@ class FakeEngine:
         self.scans: list[dict[str, Any]] = []
 
     def find(
-        self, people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None
+        self, people: Sequence[Person], *, right: str, store_keys: Sequence[str] | None = None, given: Any = None
     ) -> dict[str, dict[str, Finding]]:
         self.finds.append({"people": [person.ref for person in people], "right": right, "stores": list(store_keys or [])})
         for person in people:
