@@ -136,6 +136,9 @@ def _checked(token: Any, pending: Pending, now: datetime) -> dict[str, Any]:
         raise EidFailed("the ID token is for somebody else, too")
     if settings.INSYN_EID_ACR and claims.get("acr") not in settings.INSYN_EID_ACR:
         raise EidFailed("the broker did not identify the person as well as INSYN_EID_ACR asks")
+    identified = claims.get("auth_time")  # brokers that leave it out cannot be held to `max_age`
+    if identified is not None and (not isinstance(identified, int) or identified < pending.started - LEEWAY):
+        raise EidFailed("the broker did not identify the person now, but tells of an earlier time")
     return claims
 
 

@@ -162,6 +162,8 @@ ATTACKS = {
     "another issuer": lambda broker: broker.lies.update(iss="https://elsewhere.example"),
     "no issuer": lambda broker: broker.lies.update(iss=None),
     "expired": lambda broker: broker.lies.update(exp=int(time.time()) - 120, iat=int(time.time()) - 900),
+    "identified an hour ago": lambda broker: broker.lies.update(auth_time=int(time.time()) - 3600),
+    "identified some time": lambda broker: broker.lies.update(auth_time="now"),
     "without an end": lambda broker: broker.lies.update(exp=None),
     "from the future": lambda broker: broker.lies.update(iat=int(time.time()) + 900),
     "nobody's": lambda broker: broker.lies.update(sub=None),
