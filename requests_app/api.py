@@ -183,10 +183,10 @@ class RequestViewSet(CustomerView, mixins.ListModelMixin, mixins.RetrieveModelMi
             download = handing_out.prepare_download(request=mine, customer=self.caller.customer, form="all", now=now)
         except cases.NotAllowed as error:
             raise Conflict(str(error)) from None
-        by_evidence = self.caller.level < DOWNLOAD_LEVEL
+        by_whom = {"level": "staff"} if self.caller.level < DOWNLOAD_LEVEL else {}
 
         def record(start: int) -> None:
-            handing_out.record_download(download=download, start=start, by_evidence=by_evidence, now=now)
+            handing_out.record_download(download=download, start=start, by_whom=by_whom, now=now)
 
         return answer_with(request._request, download, record=record)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,11 +68,13 @@ def prepare_download(*, request: RightsRequest, customer: Customer, form: str, n
     return Download(package, form, part, delivery.file_name(request, ending))
 
 
-def record_download(*, download: Download, start: int, now: datetime, by_evidence: bool = False) -> None:
-    """Before the first byte goes. What goes on after a break is no second download, but it is written down all the same."""
+def record_download(*, download: Download, start: int, now: datetime, by_whom: Mapping[str, str]) -> None:
+    """Before the first byte goes. What goes on after a break is no second download, but it is written down all the same.
+
+    `by_whom` is what the log says of who it is and of their proof.
+    """
     package = download.package
-    payload = {"sha256": package.sha256, "size": download.size, "form": download.form}
-    payload |= {"level": "staff"} if by_evidence else {}
+    payload = {"sha256": package.sha256, "size": download.size, "form": download.form} | dict(by_whom)
     with transaction.atomic():
         if start == 0:
             Package.objects.filter(pk=package.pk).update(downloads=F("downloads") + 1)

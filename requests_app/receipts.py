@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import qrcode
@@ -38,15 +39,20 @@ def has_receipt(request: RightsRequest) -> bool:
     return request.right == Right.ERASURE and request.state == State.COMPLETED and bool(request.answer)
 
 
-def issue_receipt(*, request: RightsRequest, customer: Customer, now: datetime) -> bytes:
-    """The receipt as a signed PDF, for its person alone, written down; NotAllowed where there is none."""
+def issue_receipt(
+    *, request: RightsRequest, customer: Customer, now: datetime, by_whom: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
+    """The receipt as a signed PDF, for its person alone, written down; NotAllowed where there is none.
+
+    `by_whom` is what the log says of who it is and of their proof.
+    """
     if request.customer_id != customer.pk or not has_receipt(request):
         raise NotAllowed(_("There is no receipt here: it comes with the answer to an erasure."))
     facts = facts_of(request)
     with override(request.language):
         pdf = _pdf(facts, code_of(_summary(facts)))
     with transaction.atomic():
-        payload = {"facts": digest_of(facts)}
+        payload = {"facts": digest_of(facts)} | dict(by_whom)
         audit.record(chain=request.reference, actor=CUSTOMER, action="receipt.issued", payload=payload, now=now)
     return signed_pdf(pdf, _summary(facts))
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 
 from accounts.signin import SignedIn
 from requests_app import cases, representing
+from requests_app.intake import HIGHEST_LEVEL
 from requests_app.models import REFERENCE_ALPHABET, Package, RightsRequest
 
 REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")
@@ -39,6 +40,14 @@ def level_in(request: HttpRequest, case: RightsRequest) -> int:
     if representing.is_representative(case, sitting.customer):
         return cases.level_of_representative(case, level=sitting.level)
     return cases.level_for(case, level=sitting.level)
+
+
+def by_whom(request: HttpRequest, case: RightsRequest) -> dict[str, str]:
+    """For the log: whether it is who acts for the person, and whether staff accepted the proof that this sitting did not give."""
+    sitting = signed_in(request)
+    if representing.is_representative(case, sitting.customer):
+        return {"level": "staff", "by": "representative"}
+    return {"level": "staff"} if sitting.level < HIGHEST_LEVEL else {}
 
 
 def package_of(case: RightsRequest) -> Package | None:

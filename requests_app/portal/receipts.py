@@ -20,7 +20,7 @@ from requests_app.cases import NEEDED_LEVEL
 from requests_app.errors import NotAllowed
 from requests_app.models import Right
 from requests_app.portal.form_base import PortalForm, posted
-from requests_app.portal.mine import level_in, my_request
+from requests_app.portal.mine import by_whom, level_in, my_request
 from requests_app.receipt_checks import LONGEST_CODE, LONGEST_FILE, NotGenuine, Summary
 
 
@@ -31,7 +31,7 @@ def receipt(request: HttpRequest, reference: str) -> HttpResponse:
     if level_in(request, case) < NEEDED_LEVEL[Right.ERASURE]:
         return ask_for_second_proof(request)
     try:
-        pdf = receipts.issue_receipt(request=case, customer=case.customer, now=timezone.now())
+        pdf = receipts.issue_receipt(request=case, customer=case.customer, by_whom=by_whom(request, case), now=timezone.now())
     except NotAllowed as error:
         messages.warning(request, str(error))
         return redirect("portal:request", case.reference)

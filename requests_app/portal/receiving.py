@@ -28,7 +28,7 @@ from requests_app.package_files import Spoilt
 from requests_app.package_tables import PAGE_ROWS, NothingToRead, Tables, open_tables
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.chart import chart_of
-from requests_app.portal.mine import level_in, my_request, package_of, signed_in
+from requests_app.portal.mine import by_whom, level_in, my_request, package_of
 from requests_app.ranges import answer_with
 from requests_app.steps import CUSTOMER
 
@@ -137,7 +137,7 @@ def _write_down(request: HttpRequest, case: RightsRequest, package: Package) -> 
         read[str(package.pk)] = sitting
         request.session.modified = True
         with transaction.atomic():
-            payload = {"sha256": package.sha256} | _by_evidence(request)
+            payload = {"sha256": package.sha256} | by_whom(request, case)
             audit.record(chain=case.reference, actor=CUSTOMER, action="package.read", payload=payload, now=timezone.now())
 
 
@@ -165,11 +165,11 @@ def download(request: HttpRequest, case: RightsRequest, form: str = "all") -> Ht
         raise Http404
     now = timezone.now()
     prepared = handing_out.prepare_download(request=case, customer=case.customer, form=form, now=now)
-    by_evidence = bool(_by_evidence(request))
+    whose = by_whom(request, case)
     return answer_with(
         request,
         prepared,
-        record=lambda start: handing_out.record_download(download=prepared, start=start, by_evidence=by_evidence, now=now),
+        record=lambda start: handing_out.record_download(download=prepared, start=start, by_whom=whose, now=now),
     )
 
 
@@ -188,8 +188,3 @@ def delete(request: HttpRequest, case: RightsRequest) -> HttpResponse:
         messages.success(request, _("Your package is deleted here. What you have downloaded is still yours."))
         return redirect("portal:request", case.reference)
     return render(request, "portal/package/delete.html", {"case": case, "package": package})
-
-
-def _by_evidence(request: HttpRequest) -> dict[str, str]:
-    """For the log: that it is staff who accepted the proof of this request, not this sitting that gave it."""
-    return {"level": "staff"} if signed_in(request).level < NEEDED_LEVEL else {}

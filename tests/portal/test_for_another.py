@@ -17,6 +17,7 @@ from requests_app.models_representation import Representation
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.files import picture, sent
 from tests.portal.conftest import a_number
+from tests.requests_app.packages import give_package, part
 
 pytestmark = pytest.mark.django_db
 KNOWN = "barnet@example.se"
@@ -302,6 +303,22 @@ def test_staff_see_who_of_them_wrote_and_who_reads_what_they_write(annas, childs
     assert re.search(r", the person</time>.{,400}must not act", page, re.DOTALL)
     step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "message"])
     assert "Who acts for the person gets the notice" in alice.get(step).content.decode()
+
+
+def test_the_log_tells_whether_the_person_or_who_acts_for_them_had_the_package(
+    annas_proved, childs, case, agent, stores, settings, tmp_path
+):
+    settings.INSYN_PACKAGE_DIR = tmp_path / "packages"
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    give_package(case, part([["Barnet"]], "name"))
+    for browser in (annas_proved, childs):
+        browser.get(f"/requests/{case.reference}/package/read/")
+        b"".join(browser.get(f"/requests/{case.reference}/package/"))
+    for action in ("package.read", "package.downloaded"):
+        payloads = audit.events(case.reference).filter(action=action).values_list("payload", flat=True)
+        assert [payload.get("by") for payload in payloads] == ["representative", None]
 
 
 def test_the_level_of_a_representative_is_that_of_the_request_and_not_their_own(annas_proved, case, agent, stores):
