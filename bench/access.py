@@ -113,7 +113,7 @@ def _together(worker: Worker, addresses: Sequence[str]) -> float:
 
 
 def _statements_for(addresses: Sequence[str]) -> int:
-    from requests_app import workers
+    from requests_app.running import workers
 
     for address in addresses:
         with counted_statements() as count:

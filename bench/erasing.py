@@ -18,10 +18,10 @@ from bench.measured import Row, against, alternating, counted_statements, grown_
 from bench.shop import KEY, opened, put_back_heavy
 from privacy.datamap.graph import Graph
 from privacy.engine import plan as plans
-from privacy.engine.erase import Job, erase
+from privacy.engine.erasure.erase import Job, erase
 from privacy.engine.holding import Keys
-from privacy.engine.locate import locate
-from privacy.engine.subject import Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Subject
 from privacy.stores.base import Store
 
 TODAY = date(2026, 1, 1)  # the shop has no keep rules: any day does

@@ -18,7 +18,7 @@ from config import embedded
 from privacy.datamap.graph import Graph
 from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
-from privacy.engine.residue import scan
+from privacy.engine.residue.scan import scan
 from privacy.stores.base import Store
 from privacy.stores.registry import Policy, open_store
 

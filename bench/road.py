@@ -90,7 +90,7 @@ def _erase_one(ids: Sequence[int]) -> float:
 
 def _statements_for(ids: Sequence[int]) -> int:
     """What one person's road asks of the store, counted in this process; the first one only warms."""
-    from requests_app import workers
+    from requests_app.running import workers
 
     for number in ids:
         with counted_statements() as count:

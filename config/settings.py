@@ -133,7 +133,7 @@ INSYN_EVES_ROLL = env.boolean("INSYN_EVES_ROLL", default=False)
 INSYN_STOP_SERVICES_ON_RESTRICTION = {"a": True, "b": False, "c": False, "d": False}
 
 # What a lower floor asks of an upper one, by dotted path (config/wiring.py checks that they load).
-INSYN_PURGE_GUARD = "requests_app.guard.RequestGuard"
+INSYN_PURGE_GUARD = "requests_app.keeping.guard.RequestGuard"
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ WHITENOISE_USE_FINDERS = DEMO  # the demo serves static files from where they li
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
-FILE_UPLOAD_HANDLERS = ["requests_app.upload_handler.MemoryOnly"]
+FILE_UPLOAD_HANDLERS = ["requests_app.files.upload_handler.MemoryOnly"]
 
 # --- mail -------------------------------------------------------------------------------------------------------------
 

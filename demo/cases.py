@@ -17,8 +17,9 @@ from accounts.people import add_identity, find_or_create_customer
 from demo import showcase
 from demo.people import Person, populate
 from demo.showcase import STAFF_DOMAIN
-from requests_app import cases, workers
+from requests_app import cases
 from requests_app.models import Right, RightsRequest, Source
+from requests_app.running import workers
 
 
 @dataclass(frozen=True)

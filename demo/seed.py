@@ -14,7 +14,7 @@ from django.utils.translation import override
 
 from demo import cases, showcase, staff, stores
 from demo.models import DemoSeed
-from requests_app.models_consent import PolicyVersion
+from requests_app.models.consent import PolicyVersion
 
 VERSION = 3  # raised when the data change so that what an older checkout made will not do
 

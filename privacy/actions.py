@@ -5,7 +5,7 @@ it knows no request and no customer: `ref` is whatever opaque reference the call
 """
 
 from privacy.contested import Against, ContestedGroup, contested_groups, explained_groups, look
-from privacy.engine.answers import collection_of
+from privacy.engine.contested.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, held_identities, preview_fields
 from privacy.maps import erased_before, opened_once

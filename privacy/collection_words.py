@@ -12,7 +12,7 @@ from privacy import vocabulary
 from privacy.datamap.categories import policy_category
 from privacy.datamap.model import Collection, Dataset, Field, Keep, Purpose, Retention
 from privacy.datamap.periods import Period
-from privacy.engine.export import Column
+from privacy.engine.package.export import Column
 
 PORTABLE_BASES = ("6-1-a", "6-1-b")
 PORTABLE_SOURCES = ("provided", "observed")

@@ -9,10 +9,10 @@ from typing import Any
 from privacy import collection_words
 from privacy.datamap.graph import Graph, Link, Node
 from privacy.engine import plan as plans
-from privacy.engine.answers import group_key
+from privacy.engine.contested.answers import group_key
+from privacy.engine.contested.planned import values_of
 from privacy.engine.holding import REFERRED, ROOT, Keys, Member, Reason, identities_of
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.engine.planned import values_of
 from privacy.maps import dataset_of, open_maps, policy
 from privacy.models import DatasetVersion
 from privacy.stores import base

@@ -13,13 +13,13 @@ from privacy import ledger, returning
 from privacy.crypto import keyed_hash
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import change as changes
-from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
-from privacy.engine.answers import Answers
-from privacy.engine.decide import KEEP, STAY, decide
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure import erase as erasing
+from privacy.engine.erasure.decide import KEEP, STAY, decide
 from privacy.engine.holding import REFERRED, ROOT
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.engine.locate import locate
+from privacy.engine.locate.search import locate
 from privacy.hooks import HookFailed, post
 from privacy.maps import Maps, open_maps
 from privacy.models import Suppression

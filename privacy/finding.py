@@ -15,13 +15,13 @@ from privacy.crypto import keyed_hash
 from privacy.datamap.categories import policy_category, within
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import plan as plans
-from privacy.engine.answers import Answers
-from privacy.engine.decide import decide
-from privacy.engine.erase import subject_of
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure.decide import decide
+from privacy.engine.erasure.erase import subject_of
 from privacy.engine.holding import Holding, Keys
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
-from privacy.engine.locate import locate
-from privacy.engine.subject import Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Subject
 from privacy.maps import Maps, open_maps
 from privacy.stores.base import Groups, Session, StoreError, Values
 from privacy.terms import Contact, Finding, Person, StoreUnavailable

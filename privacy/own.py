@@ -11,7 +11,7 @@ from privacy import collection_words
 from privacy.datamap.categories import policy_category
 from privacy.datamap.loader import parse
 from privacy.datamap.model import Dataset
-from privacy.engine.export import Part
+from privacy.engine.package.export import Part
 from privacy.information import Held
 from privacy.models import Store
 

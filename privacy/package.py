@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from privacy.engine.export import Part, write_zip
+from privacy.engine.package.export import Part, write_zip
 from privacy.package_page import HtmlPage
 
 

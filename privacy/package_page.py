@@ -24,8 +24,8 @@ from django.utils.translation import override
 
 from privacy import vocabulary
 from privacy.datamap.categories import is_personal
-from privacy.engine.encode import plain
-from privacy.engine.export import SHOWN_ROWS, Column, Part, Written
+from privacy.engine.package.encode import plain
+from privacy.engine.package.export import SHOWN_ROWS, Column, Part, Written
 
 LONGEST_CELL = 500  # characters; the files have the rest
 OPEN_ROWS = 10  # shown at once; the others when asked for

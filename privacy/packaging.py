@@ -16,13 +16,13 @@ from privacy.datamap.categories import policy_category
 from privacy.datamap.graph import Graph, Node
 from privacy.datamap.model import Collection
 from privacy.datamap.periods import as_date
-from privacy.engine.answers import Answers
-from privacy.engine.erase import subject_of
-from privacy.engine.export import Column, Part
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure.erase import subject_of
 from privacy.engine.holding import Holding
-from privacy.engine.locate import locate
-from privacy.engine.redact import withheld_fields
-from privacy.engine.subject import Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Subject
+from privacy.engine.package.export import Column, Part
+from privacy.engine.package.redact import withheld_fields
 from privacy.information import Held, information, transfer_problems
 from privacy.maps import Maps, open_maps
 from privacy.own import Own

@@ -17,12 +17,12 @@ from django.utils import timezone
 
 from privacy import audit, ledger, returning
 from privacy.datamap.graph import Graph, Link, Node
-from privacy.engine import erase as erasing
 from privacy.engine import plan as plans
+from privacy.engine.erasure import erase as erasing
 from privacy.engine.holding import Keys
 from privacy.engine.identity import InvalidIdentity, canonical
-from privacy.engine.locate import locate
-from privacy.engine.subject import Frozen, Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Frozen, Subject
 from privacy.maps import Maps, open_maps
 from privacy.models import Remnant
 from privacy.stores.base import Session, StoreError, StoreRefused, Values

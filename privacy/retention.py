@@ -22,8 +22,8 @@ from privacy import audit
 from privacy.datamap.graph import Graph, Node, start_of
 from privacy.datamap.model import Keep, Retention
 from privacy.datamap.periods import YearEnd, until
-from privacy.engine.anonymize import assignments
-from privacy.engine.erase import deletion_order
+from privacy.engine.erasure.anonymize import assignments
+from privacy.engine.erasure.erase import deletion_order
 from privacy.engine.holding import Holding
 from privacy.finding import below, located
 from privacy.maps import Maps

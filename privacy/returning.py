@@ -20,14 +20,14 @@ from django.utils import timezone
 
 from privacy import audit, retention
 from privacy.datamap.graph import Node
-from privacy.engine import erase as erasing
-from privacy.engine import remnant as remnants
-from privacy.engine.answers import Answers
-from privacy.engine.decide import DELETE, Decision, decide
-from privacy.engine.erase import subject_of
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure import erase as erasing
+from privacy.engine.erasure import remnant as remnants
+from privacy.engine.erasure.decide import DELETE, Decision, decide
+from privacy.engine.erasure.erase import subject_of
+from privacy.engine.erasure.report import Report
 from privacy.engine.holding import Holding
-from privacy.engine.locate import locate
-from privacy.engine.report import Report
+from privacy.engine.locate.search import locate
 from privacy.finding import located
 from privacy.maps import Maps
 from privacy.models import AuditEvent, DatasetVersion, Remnant, Store

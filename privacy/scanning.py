@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from privacy.engine.mentions import Mentions
-from privacy.engine.residue import Read, Residue, columns_of, read_table
+from privacy.engine.residue.mentions import Mentions
+from privacy.engine.residue.scan import Read, Residue, columns_of, read_table
 from privacy.maps import open_maps
 from privacy.stores import base
 from privacy.terms import Person, Scanned, StoreUnavailable, UnknownStore

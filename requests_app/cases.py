@@ -1,8 +1,7 @@
 """The one door to a case: every business function, by name. Views, admin actions, API and tasks import this."""
 
-from requests_app.decision import approve_erasure, approve_request, propose_erasure, refuse_request
-from requests_app.errors import AlreadyOpen, NotAllowed, SomebodyElseGotThereFirst
-from requests_app.intake import (
+from requests_app.case.decision import approve_erasure, approve_request, propose_erasure, refuse_request
+from requests_app.case.intake import (
     NEEDED_LEVEL,
     ask_identity,
     claims_to_accept,
@@ -16,10 +15,9 @@ from requests_app.intake import (
     waive_waiting,
     withdraw_request,
 )
-from requests_app.lifting import lift_restriction, tell_before_lifting
-from requests_app.representing import accept_role, end_role, refuse_role
-from requests_app.runs import plan_digest, undecided_contested
-from requests_app.triage import (
+from requests_app.case.lifting import lift_restriction, tell_before_lifting
+from requests_app.case.representing import accept_role, end_role, refuse_role
+from requests_app.case.triage import (
     CONTESTED_ANSWERS,
     assign_request,
     choose_contested,
@@ -29,6 +27,8 @@ from requests_app.triage import (
     resume_run,
     return_to_triage,
 )
+from requests_app.errors import AlreadyOpen, NotAllowed, SomebodyElseGotThereFirst
+from requests_app.running.runs import plan_digest, undecided_contested
 
 __all__ = [
     "CONTESTED_ANSWERS",

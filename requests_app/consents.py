@@ -24,12 +24,13 @@ from privacy import audit
 from privacy.consented import ConsentPurpose, consent_purposes, recipient_names
 from privacy.crypto import keyed_hash
 from privacy.vocabulary import POLICY_CATEGORIES, chosen
-from requests_app import outbox, policy
+from requests_app import policy
+from requests_app.case.intake import submit_request
+from requests_app.case.steps import CUSTOMER, require_role, staff_actor
 from requests_app.errors import AlreadyOpen, NotAllowed
-from requests_app.intake import submit_request
 from requests_app.models import OutboxItem, Right, Source
-from requests_app.models_consent import Consent, chain_of
-from requests_app.steps import CUSTOMER, require_role, staff_actor
+from requests_app.models.consent import Consent, chain_of
+from requests_app.running import outbox
 
 DISCLOSURE_LEVEL = 2  # what leaves the house takes a second proof (DESIGN §8); taking it back takes the mailbox
 KEPT_YEARS = 3

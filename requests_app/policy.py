@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy, override
 
 from accounts.models import Customer, CustomerIdentity, IdentityKind
 from privacy import audit
-from requests_app import doorbell, outbox
+from requests_app.case.notices import closing_lines
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, RightsRequest
-from requests_app.models_consent import PolicyVersion
-from requests_app.notices import closing_lines
+from requests_app.models.consent import PolicyVersion
+from requests_app.running import doorbell, outbox
 
 BATCH = 500
 SUBJECT = gettext_lazy("We have changed our privacy policy")

@@ -3,7 +3,10 @@
 from celery import shared_task
 from django.utils import timezone
 
-from requests_app import delivery, doorbell, maintenance, outbox, policy, scans, workers
+from requests_app import policy
+from requests_app.delivering import delivery
+from requests_app.keeping import maintenance
+from requests_app.running import doorbell, outbox, scans, workers
 
 
 @shared_task

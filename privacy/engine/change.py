@@ -10,11 +10,11 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine import plan as plans
-from privacy.engine.answers import Answers
-from privacy.engine.decide import KEEP, Fate, decide
-from privacy.engine.erase import subject_of
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure.decide import KEEP, Fate, decide
+from privacy.engine.erasure.erase import subject_of
 from privacy.engine.holding import Holding
-from privacy.engine.locate import locate
+from privacy.engine.locate.search import locate
 from privacy.stores.base import NO_MATCH, Assignment, Groups, Session, Store, StoreRefused, Values
 from privacy.stores.values import convert, from_json, to_json
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from privacy.datamap.graph import Graph, Node
-from privacy.engine.decide import Decision, Fate
+from privacy.engine.contested.planned import Contested
+from privacy.engine.erasure.decide import Decision, Fate
 from privacy.engine.holding import REFERRED, ROOT, Holding, Keys, Member
-from privacy.engine.planned import Contested
-from privacy.engine.subject import Frozen
+from privacy.engine.locate.subject import Frozen
 from privacy.stores.base import Values
 from privacy.stores.values import from_json, to_json
 

@@ -21,8 +21,9 @@ from accounts.people import email_of
 from accounts.roles import may
 from accounts.staff_site import staff_site
 from privacy import audit
-from requests_app import cases, uploads
-from requests_app.contested_look import look_at_group
+from requests_app import cases
+from requests_app.case.contested_look import look_at_group
+from requests_app.case.triage import extension_letter
 from requests_app.desk import consents
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import badge, due_badge
@@ -34,9 +35,9 @@ from requests_app.desk.standing import Standing, short_code, totals
 from requests_app.desk.steps import NO_TARGET, STEPS, Step, WrongCode, missing_before, possible_steps
 from requests_app.desk.trail import trail
 from requests_app.desk.words import RIGHT_NAMES
+from requests_app.files import uploads
 from requests_app.models import Message, Right, RightsRequest, RunState, Upload
 from requests_app.portal.masks import mask
-from requests_app.triage import extension_letter
 
 CODE_REFUSED = gettext_lazy(
     "The code was not accepted. Each code works once: wait for the next one, and after several wrong codes wait a minute."

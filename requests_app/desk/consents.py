@@ -23,7 +23,7 @@ from accounts.staff_site import staff_site
 from requests_app import consents
 from requests_app.desk.due import badge
 from requests_app.models import OutboxItem
-from requests_app.models_consent import Consent
+from requests_app.models.consent import Consent
 
 
 def waiting() -> QuerySet[Consent]:

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import Staff
 from accounts.roles import may
 from requests_app.models import Message, RunState, State, StoreRun, Upload
-from requests_app.models_representation import Representation
+from requests_app.models.representation import Representation
 
 OPEN = Q(closed_at=None)
 RUNNING_CLOCK = Q(paused_at=None)

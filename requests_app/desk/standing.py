@@ -15,14 +15,14 @@ from django.utils.translation import ngettext
 
 from accounts.models import CustomerIdentity, Staff
 from privacy.models import Restriction
-from requests_app import conversation, representing
+from requests_app.case import conversation, representing
+from requests_app.case.closing import ENDED_BY_ERASURE
+from requests_app.case.deadlines import local_date, notice_due, paused_days_between
+from requests_app.case.decision import GO_BEFORE_ERASURE
 from requests_app.cases import NEEDED_LEVEL, plan_digest
-from requests_app.closing import ENDED_BY_ERASURE
-from requests_app.deadlines import local_date, notice_due, paused_days_between
-from requests_app.decision import GO_BEFORE_ERASURE
 from requests_app.models import LIFT, Message, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
-from requests_app.models_representation import Representation
-from requests_app.runs import undecided_contested, undecided_erasure
+from requests_app.models.representation import Representation
+from requests_app.running.runs import undecided_contested, undecided_erasure
 
 SETTLED = (RunState.READY, RunState.DONE, RunState.CANCELLED)
 

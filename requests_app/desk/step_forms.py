@@ -13,12 +13,12 @@ from accounts.models import Role, Staff
 from accounts.people import person_of
 from accounts.roles import TABLE
 from privacy import actions
-from requests_app import uploads
+from requests_app.case.conversation import LONGEST_MESSAGE, level_to_read
+from requests_app.case.intake import HIGHEST_LEVEL
 from requests_app.cases import claims_to_accept
-from requests_app.conversation import LONGEST_MESSAGE, level_to_read
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
-from requests_app.intake import HIGHEST_LEVEL
+from requests_app.files import uploads
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
 from requests_app.portal.form_base import UploadField
 from requests_app.portal.masks import mask

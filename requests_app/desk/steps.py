@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import may
 from accounts.second_factor import check_totp
-from requests_app import cases, conversation, outbox
+from requests_app import cases
+from requests_app.case import conversation
+from requests_app.case.lifecycle import TRANSITIONS
 from requests_app.desk import step_forms as forms
 from requests_app.desk import will_happen as will
 from requests_app.desk.contested_form import ContestedForm
 from requests_app.desk.standing import Standing
-from requests_app.lifecycle import TRANSITIONS
 from requests_app.models import Right, State
-from requests_app.models_representation import Representation
+from requests_app.models.representation import Representation
+from requests_app.running import outbox
 
 NO_TARGET = 0
 

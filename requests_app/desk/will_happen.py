@@ -9,10 +9,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from requests_app import representing, uploads
-from requests_app.deadlines import due_date
+from requests_app.case import representing
+from requests_app.case.deadlines import due_date
 from requests_app.desk.due import day
 from requests_app.desk.standing import Standing, rows_in_words, totals
+from requests_app.files import uploads
 from requests_app.models import Right, RunState, State, Upload
 
 Lines = list[Any]

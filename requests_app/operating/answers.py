@@ -10,7 +10,7 @@ from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
 from privacy.finding import located
 from privacy.keys import keys_of
-from requests_app.answers import unexplained
+from requests_app.case.answers import unexplained
 from requests_app.operating.asked import RIGHTS, Asked, Say
 
 

@@ -13,11 +13,12 @@ from accounts.people import person_of
 from privacy import audit
 from privacy.actions import Person
 from privacy.engine.identity import canonical
-from requests_app import delivery, scans, workers
-from requests_app.answers import left_behind
+from requests_app.case.answers import left_behind
+from requests_app.delivering import delivery
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
 from requests_app.operating.exporting import written
+from requests_app.running import scans, workers
 
 RIGHTS = {
     "export": (Right.ACCESS, Right.PORTABILITY),

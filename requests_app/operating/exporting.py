@@ -20,7 +20,8 @@ from privacy.actions import Person, RunOutcome
 from privacy.finding import find as find_people
 from privacy.own import Own
 from privacy.stores.base import StoreError
-from requests_app import own_data, package_files
+from requests_app.delivering import package_files
+from requests_app.keeping import own_data
 from requests_app.operating.answers import Answer, look
 from requests_app.operating.asked import Asked, Refused, Say
 

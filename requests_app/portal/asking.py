@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import email_of
 from accounts.signin import SignedIn, customer_required
-from requests_app import cases, policy, representing
+from requests_app import cases, policy
+from requests_app.case import representing
 from requests_app.errors import AlreadyOpen, NotAllowed
 from requests_app.models import OPEN_STATES, Right, Source
 from requests_app.portal import drafts, erasing, flow, grounds, holdings, new_mailbox

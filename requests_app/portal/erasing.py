@@ -16,9 +16,9 @@ from accounts.models import Customer
 from accounts.people import person_of
 from privacy import actions
 from privacy.vocabulary import POLICY_CATEGORIES, chosen, readable
-from requests_app.blame import where
 from requests_app.portal.drafts import Draft
 from requests_app.portal.summary import DAY
+from requests_app.running.blame import where
 
 log = structlog.get_logger("insyn.outlook")
 

@@ -17,19 +17,20 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import Customer
 from accounts.people import email_of
 from accounts.signin import customer_required
-from requests_app import cases, representing
-from requests_app.answers import human_answers
+from requests_app import cases
+from requests_app.case import representing
+from requests_app.case.answers import human_answers
+from requests_app.case.lifecycle import TRANSITIONS
+from requests_app.case.timeline import timeline
+from requests_app.delivering.receipts import has_receipt
 from requests_app.errors import NotAllowed
-from requests_app.lifecycle import TRANSITIONS
 from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
 from requests_app.portal.mine import level_in, my_request, package_of, signed_in
 from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
 from requests_app.portal.writing import messages_of
-from requests_app.receipts import has_receipt
-from requests_app.runs import GO_BEFORE_ERASURE
-from requests_app.timeline import timeline
+from requests_app.running.runs import GO_BEFORE_ERASURE
 
 PAGE_SIZE = 20
 # While one of these holds, something may change without the person: the page asks again by itself.

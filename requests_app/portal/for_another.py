@@ -21,9 +21,10 @@ from accounts.models import IdentityKind
 from accounts.signin import customer_required
 from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app import cases
+from requests_app.case.representing import Claim
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, Source
-from requests_app.models_representation import Representation
+from requests_app.models.representation import Representation
 from requests_app.portal import ask_forms, drafts
 from requests_app.portal.ask_forms import StepForm
 from requests_app.portal.drafts import Draft
@@ -31,7 +32,6 @@ from requests_app.portal.form_base import posted
 from requests_app.portal.grounds import Option
 from requests_app.portal.mine import signed_in
 from requests_app.portal.rights import RIGHTS
-from requests_app.representing import Claim
 
 KEY = "another"  # of the draft
 

@@ -124,7 +124,7 @@ def _kinds_of_files() -> str:
 
 
 class UploadField(forms.FileField):
-    """One file of the kinds that `requests_app.uploads` takes; that looks at the content, this only whether there is one."""
+    """One file of the kinds that `files.uploads` takes; that looks at the content, this only whether there is one."""
 
     widget = forms.FileInput
 

@@ -27,8 +27,9 @@ from accounts.signin import SignedIn, customer_required
 from privacy import actions
 from privacy.crypto import keyed_hash
 from privacy.engine.identity import InvalidIdentity, canonical
-from requests_app import cases, uploads
+from requests_app import cases
 from requests_app.errors import NotAllowed
+from requests_app.files import uploads
 from requests_app.models import RightsRequest, State
 from requests_app.portal.code_errors import sending_failed, why_refused
 from requests_app.portal.entry_forms import NONE_OF_THESE, CodeForm, NumberForm

@@ -7,8 +7,9 @@ import re
 from django.http import Http404, HttpRequest
 
 from accounts.signin import SignedIn
-from requests_app import cases, representing
-from requests_app.intake import HIGHEST_LEVEL
+from requests_app import cases
+from requests_app.case import representing
+from requests_app.case.intake import HIGHEST_LEVEL
 from requests_app.models import REFERENCE_ALPHABET, Package, RightsRequest
 
 REFERENCE = re.compile(rf"[{REFERENCE_ALPHABET}]{{4}}(-[{REFERENCE_ALPHABET}]{{4}}){{2}}")

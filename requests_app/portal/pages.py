@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import signin
 from requests_app import policy
-from requests_app.models_consent import PolicyVersion
+from requests_app.models.consent import PolicyVersion
 from requests_app.portal.rights import RIGHTS
 
 

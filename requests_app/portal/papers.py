@@ -13,13 +13,14 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.signin import customer_required
 from privacy import audit
-from requests_app import representing, uploads
+from requests_app.case import representing
+from requests_app.case.steps import CUSTOMER
+from requests_app.files import uploads
+from requests_app.files.uploads import UploadRefused
 from requests_app.models import RightsRequest, State, Upload
 from requests_app.portal.form_base import PortalForm, UploadField
 from requests_app.portal.mine import my_request, signed_in
 from requests_app.portal.rights import RIGHTS
-from requests_app.steps import CUSTOMER
-from requests_app.uploads import UploadRefused
 
 
 class PaperForm(PortalForm):

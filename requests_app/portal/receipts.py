@@ -15,13 +15,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.signin import ask_for_second_proof, customer_required
 from privacy import signing
-from requests_app import receipt_checks, receipts
 from requests_app.cases import NEEDED_LEVEL
+from requests_app.delivering import receipt_checks, receipts
+from requests_app.delivering.receipt_checks import LONGEST_CODE, LONGEST_FILE, NotGenuine, Summary
 from requests_app.errors import NotAllowed
 from requests_app.models import Right
 from requests_app.portal.form_base import PortalForm, posted
 from requests_app.portal.mine import by_whom, level_in, my_request
-from requests_app.receipt_checks import LONGEST_CODE, LONGEST_FILE, NotGenuine, Summary
 
 
 @customer_required()

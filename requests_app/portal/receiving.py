@@ -21,16 +21,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.signin import SESSION_KEY, ask_for_second_proof, customer_required, notes
 from privacy import audit
-from requests_app import delivery, handing_out
+from requests_app.case.steps import CUSTOMER
+from requests_app.delivering import delivery, handing_out
+from requests_app.delivering.package_files import Spoilt
+from requests_app.delivering.package_tables import PAGE_ROWS, NothingToRead, Tables, open_tables
+from requests_app.delivering.ranges import answer_with
 from requests_app.errors import NotAllowed
 from requests_app.models import Package, RightsRequest
-from requests_app.package_files import Spoilt
-from requests_app.package_tables import PAGE_ROWS, NothingToRead, Tables, open_tables
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.chart import chart_of
 from requests_app.portal.mine import by_whom, level_in, my_request, package_of
-from requests_app.ranges import answer_with
-from requests_app.steps import CUSTOMER
 
 NEEDED_LEVEL = 2
 LONGEST_SEARCH = 100

@@ -18,8 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.signin import ask_for_second_proof, customer_required
-from requests_app import conversation, representing, uploads
+from requests_app.case import conversation, representing
 from requests_app.errors import NotAllowed
+from requests_app.files import uploads
 from requests_app.models import RightsRequest, Upload
 from requests_app.portal.form_base import PortalForm, UploadField, posted
 from requests_app.portal.mine import level_in, my_request, signed_in

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from privacy.engine import erase as erasing
+from privacy.engine.erasure import erase as erasing
 from privacy.models import LedgerEntry, Remnant
 from privacy.stores.base import StoreUnavailable
 from tests.privacy.shared_rows import Shop

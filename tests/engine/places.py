@@ -21,13 +21,13 @@ from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.engine import change as changes
 from privacy.engine import plan as plans
-from privacy.engine.answers import Answers
-from privacy.engine.decide import Decision, decide
-from privacy.engine.erase import Job, erase
+from privacy.engine.contested.answers import Answers
+from privacy.engine.erasure.decide import Decision, decide
+from privacy.engine.erasure.erase import Job, erase
+from privacy.engine.erasure.report import Report
 from privacy.engine.holding import Holding, Keys
-from privacy.engine.locate import locate
-from privacy.engine.report import Report
-from privacy.engine.subject import Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Subject
 from privacy.stores.base import Groups
 from privacy.stores.registry import Policy, open_store
 from privacy.stores.sql import SqlStore

@@ -25,7 +25,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from config import embedded
-from privacy.engine.report import Report
+from privacy.engine.erasure.report import Report
 from privacy.stores.base import StoreUnavailable
 from tests.engine.places import TODAY, Identities, Jobs, Place, home
 from tests.engine.properties import NOTHING, PROPERTIES, Counted, attempt, compare, examples, persons, shape

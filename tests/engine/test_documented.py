@@ -12,11 +12,11 @@ import pytest
 from privacy.datamap.joining import build
 from privacy.datamap.loader import parse
 from privacy.engine import plan as plans
-from privacy.engine.erase import Job, erase
+from privacy.engine.erasure.erase import Job, erase
+from privacy.engine.erasure.report import Report
 from privacy.engine.holding import Keys
-from privacy.engine.locate import locate
-from privacy.engine.report import Report
-from privacy.engine.subject import Subject
+from privacy.engine.locate.search import locate
+from privacy.engine.locate.subject import Subject
 from privacy.stores.registry import Policy, open_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "engine.md").read_text()

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given, settings
 
-from privacy.engine.mentions import Mentions
+from privacy.engine.residue.mentions import Mentions
 from tests.engine.mentioning import mentioned, people, texts
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from privacy.engine.erase import subject_of
+from privacy.engine.contested.undisputed import Undisputed
+from privacy.engine.erasure.erase import subject_of
 from privacy.engine.holding import Holding
-from privacy.engine.locate import locate
-from privacy.engine.undisputed import Undisputed
+from privacy.engine.locate.search import locate
 from tests.engine.places import Identities, Place
 from tests.engine.properties import examples, persons, shape
 from tests.engine.worlds import World, describe, worlds

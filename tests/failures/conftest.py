@@ -23,8 +23,8 @@ from django.db import connection
 from django.utils import timezone
 
 from config import env
-from requests_app import doorbell
 from requests_app.models import OutboxItem, RunState, StoreRun
+from requests_app.running import doorbell
 from tests.failures.servers import OwnServers
 from tests.failures.worlds import Shop
 

@@ -33,7 +33,8 @@ def main(instance: str) -> None:
     for name in LOADED:
         importlib.import_module(name)
     from config.celery import app
-    from requests_app import tasks, workers  # noqa: F401 - loaded once, for all
+    from requests_app import tasks  # noqa: F401 - loaded once, for all
+    from requests_app.running import workers  # noqa: F401 - loaded once, for all
     from tests.failures.servers import OwnServers
 
     app.loader.import_default_modules()

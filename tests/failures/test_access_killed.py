@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from requests_app import delivery
+from requests_app.delivering import delivery
 from requests_app.models import Package, RunState, State, StoreRun
 from tests.failures.worlds import PLANNED, approved, ask, assert_ended_once, count_of, letters_to, run, state, stop
 
 LOCATING = {
     "claimed": ("before", "privacy.actions:find"),
-    "found, not written": ("before", "requests_app.locating:_write"),
-    "written": ("after", "requests_app.locating:_write"),
+    "found, not written": ("before", "requests_app.running.locating:_write"),
+    "written": ("after", "requests_app.running.locating:_write"),
 }
 BUILDING = {
-    "claimed": ("before", "requests_app.workers:begin", 1),
-    "no file yet": ("before", "requests_app.package_files:sealed", 1),
-    "half written": ("after", "requests_app.package_files:Sink.write", 3),
-    "written, nobody knows its key": ("after", "requests_app.package_files:_sync", 1),
-    "handed over, not committed": ("before", "requests_app.notices:announce", 1),
-    "handed over, the outcome not written": ("before", "requests_app.workers:write_outcomes", 1),
-    "outcome written, the case not closed": ("before", "requests_app.outcomes:settle", 1),
-    "committed, before the bell rings again": ("after", "requests_app.workers:write_outcomes", 1),
+    "claimed": ("before", "requests_app.running.workers:begin", 1),
+    "no file yet": ("before", "requests_app.delivering.package_files:sealed", 1),
+    "half written": ("after", "requests_app.delivering.package_files:Sink.write", 3),
+    "written, nobody knows its key": ("after", "requests_app.delivering.package_files:_sync", 1),
+    "handed over, not committed": ("before", "requests_app.case.notices:announce", 1),
+    "handed over, the outcome not written": ("before", "requests_app.running.workers:write_outcomes", 1),
+    "outcome written, the case not closed": ("before", "requests_app.running.outcomes:settle", 1),
+    "committed, before the bell rings again": ("after", "requests_app.running.workers:write_outcomes", 1),
 }
 
 

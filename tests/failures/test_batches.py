@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from requests_app import cases
 from requests_app.models import RightsRequest, RunState, State, StoreRun
-from requests_app.runs import plan_digests
-from requests_app.workers import locate_due
+from requests_app.running.runs import plan_digests
+from requests_app.running.workers import locate_due
 from tests.factories import make_customer, make_staff
 from tests.failures.conftest import wait_until
 from tests.failures.worlds import ask, assert_ended_once, state

@@ -46,7 +46,7 @@ def test_emptied_while_workers_listen(shop, workers, own_servers, beat):
 def test_stopped_and_started_while_a_worker_is_busy(shop, workers, own_servers, beat, held):
     shop.load()
     request = approved("erasure")
-    worker = workers.start({"what": "set", "place": "requests_app.doorbell:SILENT_SECONDS", "value": 1})
+    worker = workers.start({"what": "set", "place": "requests_app.running.doorbell:SILENT_SECONDS", "value": 1})
     wait_until(shop.is_being_erased, "the erasure")
     own_servers.stop_redis()
     try:

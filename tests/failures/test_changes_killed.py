@@ -4,17 +4,18 @@ import pytest
 from django.utils import timezone
 
 from privacy.models import Restriction, Suppression
-from requests_app import cases, outbox
+from requests_app import cases
 from requests_app.models import Outcome, State
+from requests_app.running import outbox
 from tests.factories import make_staff
 from tests.failures.worlds import approved, ask, assert_ended_once, letters_to, run, state, stop
 
-CLAIMED = ("before", "requests_app.workers:begin")
-NOT_COMMITTED = ("before", "requests_app.workers:remember_restrictions")
-REMEMBERED = ("after", "requests_app.workers:remember_restrictions")
+CLAIMED = ("before", "requests_app.running.workers:begin")
+NOT_COMMITTED = ("before", "requests_app.running.workers:remember_restrictions")
+REMEMBERED = ("after", "requests_app.running.workers:remember_restrictions")
 COMMITTED = ("before", "privacy.executing:_after")
-NOT_WRITTEN = ("before", "requests_app.workers:write_outcomes")
-NOT_CLOSED = ("before", "requests_app.outcomes:settle")
+NOT_WRITTEN = ("before", "requests_app.running.workers:write_outcomes")
+NOT_CLOSED = ("before", "requests_app.running.outcomes:settle")
 SVEN, LISA = "K1", "K2"
 
 

@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from privacy import maps
-from requests_app import leases
 from requests_app.models import RunState, State
+from requests_app.running import leases
 from tests.failures.conftest import end_leases, wait_until
 from tests.failures.worlds import (
     PLANNED,

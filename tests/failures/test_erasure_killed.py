@@ -10,17 +10,17 @@ from tests.factories import make_staff
 from tests.failures.worlds import approved, assert_ended_once, assert_erased_truly, assert_gone, letters_to, run, state, stop
 
 BOUNDARIES = {
-    "claimed": ("before", "requests_app.workers:begin"),
-    "begun": ("after", "requests_app.workers:begin"),
-    "in the store's transaction, nothing changed yet": ("before", "privacy.engine.erase:_delete"),
-    "in the store's transaction, all of it done": ("after", "privacy.engine.erase:_delete"),
-    "committed, not verified": ("before", "privacy.engine.erase:remaining"),
+    "claimed": ("before", "requests_app.running.workers:begin"),
+    "begun": ("after", "requests_app.running.workers:begin"),
+    "in the store's transaction, nothing changed yet": ("before", "privacy.engine.erasure.erase:_delete"),
+    "in the store's transaction, all of it done": ("after", "privacy.engine.erasure.erase:_delete"),
+    "committed, not verified": ("before", "privacy.engine.erasure.erase:remaining"),
     "verified, not in the ledger": ("before", "privacy.executing:ledger.record_many"),
     "in the ledger's database, not in its file": ("before", "privacy.ledger:_append"),
-    "in the ledger, the outcome not written": ("before", "requests_app.workers:write_outcomes"),
-    "outcome written, the case not closed": ("before", "requests_app.outcomes:settle"),
-    "closed, not committed": ("after", "requests_app.outcomes:settle"),
-    "committed, before the bell rings again": ("after", "requests_app.workers:write_outcomes"),
+    "in the ledger, the outcome not written": ("before", "requests_app.running.workers:write_outcomes"),
+    "outcome written, the case not closed": ("before", "requests_app.running.outcomes:settle"),
+    "closed, not committed": ("after", "requests_app.running.outcomes:settle"),
+    "committed, before the bell rings again": ("after", "requests_app.running.workers:write_outcomes"),
 }
 
 
@@ -46,12 +46,12 @@ def test_it_ends_once(shop, workers, boundary):
 
 
 LOOKING = {
-    "claimed": ("before", "requests_app.scans:_read", 1),
-    "a table read, not noted": ("before", "requests_app.scans:_note", 2),
-    "a table noted": ("after", "requests_app.scans:_note", 2),
-    "a store read, the case not closed": ("before", "requests_app.scans:settle", 1),
-    "closed, not committed": ("after", "requests_app.scans:settle", 2),
-    "committed": ("after", "requests_app.scans:_finish", 1),
+    "claimed": ("before", "requests_app.running.scans:_read", 1),
+    "a table read, not noted": ("before", "requests_app.running.scans:_note", 2),
+    "a table noted": ("after", "requests_app.running.scans:_note", 2),
+    "a store read, the case not closed": ("before", "requests_app.running.scans:settle", 1),
+    "closed, not committed": ("after", "requests_app.running.scans:settle", 2),
+    "committed": ("after", "requests_app.running.scans:_finish", 1),
 }
 
 
@@ -81,8 +81,8 @@ def test_what_kills_every_worker_is_stopped_in_the_end(shop, workers):
     shop.load()
     request = approved("erasure")
     before = shop.rows(of="K1")
-    fewer = {"what": "set", "place": "requests_app.workers:STOPPED_AFTER", "value": 3}
-    worker = workers.start(fewer, stop("before", "privacy.engine.erase:_delete", way="kill child"))
+    fewer = {"what": "set", "place": "requests_app.running.workers:STOPPED_AFTER", "value": 3}
+    worker = workers.start(fewer, stop("before", "privacy.engine.erasure.erase:_delete", way="kill child"))
     workers.ring("run_batch")
     workers.until(lambda: state(request) == State.BLOCKED, "the stop")
     stopped = run(request, "support")

@@ -32,7 +32,7 @@ def test_the_store_that_leads_into_another_goes_last(shop, workers):
     shop.load()
     request = approved("erasure")
     before = shop.rows(of="K1")
-    victim = workers.start(stop("before", "privacy.engine.erase:remaining"))
+    victim = workers.start(stop("before", "privacy.engine.erasure.erase:remaining"))
     workers.ring("run_batch")
     victim.has_died()
     left = shop.rows(of="K1")
@@ -52,7 +52,7 @@ def test_a_resumed_run_needs_no_identity(shop, workers):
     """What led to the rows is gone when the next worker comes: they are found by what the plan remembers."""
     shop.load()
     request = approved("erasure")
-    victim = workers.start(stop("before", "privacy.engine.erase:_delete"))
+    victim = workers.start(stop("before", "privacy.engine.erasure.erase:_delete"))
     workers.ring("run_batch")
     victim.has_died()
     for sql in (

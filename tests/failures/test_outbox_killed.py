@@ -10,9 +10,9 @@ from tests.failures.worlds import ask, stop
 @pytest.mark.parametrize(
     ("moment", "place", "sent"),
     [
-        ("after", "requests_app.outbox:_claim", 1),
-        ("before", "requests_app.outbox:_mark_delivered", 2),
-        ("after", "requests_app.outbox:_mark_delivered", 1),
+        ("after", "requests_app.running.outbox:_claim", 1),
+        ("before", "requests_app.running.outbox:_mark_delivered", 2),
+        ("after", "requests_app.running.outbox:_mark_delivered", 1),
     ],
 )
 def test_a_letter_that_was_taken_and_not_marked(workers, moment, place, sent):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from privacy import audit
 from requests_app.models import RightsRequest, RunState, State, StoreRun
-from requests_app.workers import locate_due
+from requests_app.running.workers import locate_due
 from tests.factories import make_customer
 from tests.failures.conftest import end_leases, wait_until
 from tests.failures.worlds import (
@@ -37,7 +37,7 @@ def test_two_workers_and_messages_twice(shop, workers):
     requests = [ask("objection", customer=make_customer(f"p{n}@example.se"), level=1) for n in range(1, 41)]
     while locate_due():
         pass
-    small = {"what": "set", "place": "requests_app.leases:BATCH", "value": 7}
+    small = {"what": "set", "place": "requests_app.running.leases:BATCH", "value": 7}
     workers.start(small), workers.start(small)
     workers.ring(*["run_batch", "run_batch"] * 3)
 
@@ -102,9 +102,9 @@ def test_a_worker_cut_off_from_our_database_does_not_commit_what_somebody_else_w
 @pytest.mark.parametrize(
     ("moment", "place", "erased_earlier"),
     [
-        ("after", "privacy.engine.erase:_delete", 0),
-        ("before", "privacy.engine.erase:remaining", 4),
-        ("before", "requests_app.workers:write_outcomes", 4),
+        ("after", "privacy.engine.erasure.erase:_delete", 0),
+        ("before", "privacy.engine.erasure.erase:remaining", 4),
+        ("before", "requests_app.running.workers:write_outcomes", 4),
     ],
 )
 def test_a_worker_that_freezes_and_wakes_up_too_late(shop, workers, moment, place, erased_earlier):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import Customer
-from requests_app.lifecycle import transition
+from requests_app.case.lifecycle import transition
 from requests_app.models import Package, Right, RightsRequest, State
 from tests.portal.browser import CHROMIUM_ARGUMENTS, Person
 

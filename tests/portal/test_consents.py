@@ -9,10 +9,11 @@ from django.utils import timezone
 from accounts.models import Role
 from privacy import audit
 from privacy.models import AuditEvent
-from requests_app import consents, own_data
+from requests_app import consents
 from requests_app.errors import NotAllowed
+from requests_app.keeping import own_data
 from requests_app.models import OutboxItem, Right, RightsRequest
-from requests_app.models_consent import Consent
+from requests_app.models.consent import Consent
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.portal.walk import problems
 from tests.staff.conftest import enrol, sign_in

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Role
 from privacy import actions
 from requests_app import cases
-from requests_app.lifecycle import transition
+from requests_app.case.lifecycle import transition
 from requests_app.models import OutboxItem, Package, RightsRequest, State
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 

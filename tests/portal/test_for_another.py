@@ -10,10 +10,14 @@ from django.utils import timezone
 from accounts.models import Customer, IdentityKind
 from privacy import actions, audit
 from privacy.models import AuditEvent
-from requests_app import building, cases, conversation, notices, own_data, representing, uploads
+from requests_app import cases
+from requests_app.case import conversation, notices, representing
+from requests_app.delivering import building
 from requests_app.errors import NotAllowed
+from requests_app.files import uploads
+from requests_app.keeping import own_data
 from requests_app.models import Message, OutboxItem, RightsRequest, State, StoreRun, Upload
-from requests_app.models_representation import Representation
+from requests_app.models.representation import Representation
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.files import picture, sent
 from tests.portal.conftest import a_number

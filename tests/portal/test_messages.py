@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from accounts.models import Role
 from privacy import audit
-from requests_app import conversation, forgetting, own_data, uploads
+from requests_app.case import conversation
 from requests_app.errors import NotAllowed
+from requests_app.files import uploads
+from requests_app.keeping import forgetting, own_data
 from requests_app.models import Message, OutboxItem, RightsRequest, State, Upload
 from tests.factories import make_customer, make_request, make_staff
 from tests.files import picture, sent

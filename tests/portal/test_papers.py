@@ -7,7 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from privacy.models import AuditEvent
-from requests_app import cases, uploads
+from requests_app import cases
+from requests_app.files import uploads
 from requests_app.models import State, Upload
 from tests.factories import make_request, make_staff
 from tests.files import SECRET, pdf, picture
@@ -153,7 +154,7 @@ def test_the_person_finds_the_sending_in_what_has_happened(annas, waiting):
 
 
 def test_it_is_in_the_persons_own_data_and_its_key_is_not(annas, anna, waiting):
-    from requests_app import own_data
+    from requests_app.keeping import own_data
 
     send(annas, waiting)
     (row,) = own_data.own_of([anna])[anna.pk]["requests_app_upload"]

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from privacy.models import AuditEvent
-from requests_app import outbox, policy
+from requests_app import policy
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, RightsRequest
-from requests_app.models_consent import PolicyVersion
+from requests_app.models.consent import PolicyVersion
+from requests_app.running import outbox
 from tests.factories import make_customer, make_request, sign_in_customer
 from tests.mailbox import Mailbox
 

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from privacy import audit
-from requests_app import delivery, package_files, package_tables
+from requests_app.delivering import delivery, package_files, package_tables
 from requests_app.models import OutboxItem, Package
 from tests.factories import make_customer, make_request, sign_in_customer
 from tests.requests_app.packages import give_package, part

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from privacy import actions
-from privacy.engine.answers import group_key
+from privacy.engine.contested.answers import group_key
 from tests.privacy.shared_rows import ANNA, MAP
 
 ANONYMIZED = "document: {purpose: contract, source: provided, on_erasure: anonymize}"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from privacy.engine.history import MOST_MONTHS, MOST_YEARS, History
+from privacy.engine.package.history import MOST_MONTHS, MOST_YEARS, History
 
 
 def counted(rows, *columns, **more):

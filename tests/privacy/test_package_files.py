@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.engine import export, spool
-from privacy.engine.encode import LARGEST_EXACT, RowEncoder, duration, guard, plain, unguard
-from privacy.engine.export import Column, FileNames, Part, Written, write_zip
-from privacy.engine.spool import Spool
+from privacy.engine.package import export, spool
+from privacy.engine.package.encode import LARGEST_EXACT, RowEncoder, duration, guard, plain, unguard
+from privacy.engine.package.export import Column, FileNames, Part, Written, write_zip
+from privacy.engine.package.spool import Spool
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 

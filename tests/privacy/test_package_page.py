@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from privacy import collection_words, package
 from privacy.datamap.loader import parse
-from privacy.engine.export import Column, Part
+from privacy.engine.package.export import Column, Part
 from privacy.information import Held, information
 from privacy.models import Recipient, Store
 from privacy.package_page import LONGEST_CELL, NOTHING, OPEN_ROWS, HtmlPage

@@ -12,7 +12,7 @@ import pytest
 
 from privacy import actions
 from privacy.actions import Finding, Person, RunItem, RunOutcome, Scanned
-from requests_app import doorbell
+from requests_app.running import doorbell
 from tests.factories import NOW
 from tests.mailbox import Mailbox
 

@@ -8,8 +8,8 @@ import pyrage
 from django.utils import timezone
 
 from privacy import package
-from privacy.engine.export import Column, Part
-from requests_app import package_files
+from privacy.engine.package.export import Column, Part
+from requests_app.delivering import package_files
 from requests_app.models import Package, RightsRequest
 
 

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from accounts.models import Role
 from privacy import audit
-from requests_app import cases, tokens
+from requests_app import cases
+from requests_app.api import tokens
 from requests_app.models import RightsRequest, State
 from tests.factories import make_customer, make_request, make_staff, make_store, sign_in_customer
 from tests.requests_app.packages import give_package, part

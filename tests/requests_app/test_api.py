@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from privacy import actions
 from privacy.actions import StoreUnavailable
-from requests_app import cases, tokens
-from requests_app.api_auth import PerCustomer
-from requests_app.lifecycle import transition
+from requests_app import cases
+from requests_app.api import tokens
+from requests_app.api.auth import PerCustomer
+from requests_app.case.lifecycle import transition
 from requests_app.models import ApiToken, RightsRequest, Source, State
 from tests.factories import make_customer, make_request, make_store, sign_in_customer
 from tests.requests_app.packages import give_package, part

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from requests_app.deadlines import LOCAL, due_date, is_working_day, local_date, notice_due, paused_days_between
+from requests_app.case.deadlines import LOCAL, due_date, is_working_day, local_date, notice_due, paused_days_between
 
 
 def received(day: str) -> datetime:

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from privacy import audit
-from requests_app import cases, letters
+from requests_app import cases
+from requests_app.case import letters
 from requests_app.models import OutboxItem, Outcome, RightsRequest, RunState, Source, State, StoreRun
-from requests_app.workers import locate_due, run_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -18,11 +18,12 @@ from django.test.utils import CaptureQueriesContext
 
 from privacy import actions, audit
 from privacy.actions import Contact, RunOutcome, StoreUnavailable
-from requests_app import building, cases, delivery, package_files
+from requests_app import cases
+from requests_app.delivering import building, delivery, package_files
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, Package, RightsRequest, RunState, StoreRun
 from requests_app.models import State as CaseState
-from requests_app.workers import build_due, locate_due
+from requests_app.running.workers import build_due, locate_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db
@@ -407,7 +408,7 @@ def test_many_packages_expire_in_few_statements(writer: Writer, commit: Callable
 def test_packages_made_before_an_erasure_are_withdrawn_and_the_person_is_told(
     writer: Writer, folder: Path, commit: Callable, mailbox: list
 ) -> None:
-    from requests_app import outbox
+    from requests_app.running import outbox
 
     customer = make_customer("anna@example.com")
     case, other = make_case(customer=customer), make_request(right="portability", customer=customer, now=NOW)

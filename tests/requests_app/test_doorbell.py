@@ -4,7 +4,8 @@ import pytest
 from celery import current_app
 from django.db import transaction
 
-from requests_app import doorbell, scans, tasks, workers
+from requests_app import tasks
+from requests_app.running import doorbell, scans, workers
 
 RING_NOW = doorbell.ring_now  # before the fixture of this folder replaces it
 

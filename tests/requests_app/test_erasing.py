@@ -7,8 +7,8 @@ from privacy.actions import RunOutcome
 from privacy.models import Restriction, Store
 from requests_app import cases
 from requests_app.models import OutboxItem, Package, RightsRequest, RunState, Source, State, StoreRun
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def revoked(monkeypatch):
     """Packages that an erasure revoked."""
-    delivery = pytest.importorskip("requests_app.delivery")
+    delivery = pytest.importorskip("requests_app.delivering.delivery")
     calls = []
     monkeypatch.setattr(delivery, "revoke_packages", lambda **called: calls.append(called))
     return calls

@@ -11,11 +11,13 @@ from accounts.models import Customer, CustomerIdentity, VerificationCode
 from accounts.people import identity_hash
 from privacy import audit, own
 from privacy.crypto import EncryptedTextField
-from requests_app import cases, maintenance, outbox
-from requests_app.forgetting import forget_erased, forget_records
+from requests_app import cases
+from requests_app.keeping import maintenance
+from requests_app.keeping.forgetting import forget_erased, forget_records
 from requests_app.models import ApiToken, OutboxItem, RightsRequest, StoreRun
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due
+from requests_app.running import outbox
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from accounts import people
 from accounts.models import CustomerIdentity, VerificationMethod
 from privacy.actions import Identity, Person
 from requests_app import cases
-from requests_app.guard import RequestGuard
+from requests_app.keeping.guard import RequestGuard
 from requests_app.models import RightsRequest, State
 from tests.factories import NOW, make_customer, make_request
 

@@ -8,7 +8,7 @@ from accounts import people
 from accounts.models import CustomerIdentity, VerificationMethod
 from requests_app import cases
 from requests_app.models import OutboxItem, RunState, Source, State, StoreRun
-from requests_app.workers import locate_due, sweep
+from requests_app.running.workers import locate_due, sweep
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from privacy import audit, maps
 from privacy.models import LedgerEntry
 from requests_app import cases
 from requests_app.models import RunState, State, StoreRun
-from requests_app.workers import locate_due
+from requests_app.running.workers import locate_due
 from tests.factories import make_customer, make_request, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from privacy import audit
-from requests_app.lifecycle import TRANSITIONS, as_markdown, transition
+from requests_app.case.lifecycle import TRANSITIONS, as_markdown, transition
 from requests_app.models import OPEN_STATES, RightsRequest, State
 from tests.factories import NOW, make_customer, make_request
 

@@ -7,9 +7,9 @@ import pytest
 from privacy import audit
 from privacy.actions import StoreUnavailable
 from requests_app import cases
-from requests_app.leases import BATCH
 from requests_app.models import RightsRequest, RunState, Source, State, StoreRun
-from requests_app.workers import locate_due, sweep
+from requests_app.running.leases import BATCH
+from requests_app.running.workers import locate_due, sweep
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

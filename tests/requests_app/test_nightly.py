@@ -6,9 +6,9 @@ import pytest
 
 from accounts.models import VerificationCode
 from privacy.models import Remnant
-from requests_app import maintenance
+from requests_app.keeping import maintenance
 from requests_app.models import ApiToken, OutboxItem, RunState, StoreRun
-from requests_app.workers import locate_due
+from requests_app.running.workers import locate_due
 from tests.factories import NOW, make_customer, make_request, make_store
 
 pytestmark = pytest.mark.django_db

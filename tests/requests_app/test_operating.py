@@ -11,7 +11,7 @@ from accounts import people
 from privacy import actions, audit
 from privacy.actions import Finding, RunOutcome
 from privacy.models import AuditEvent
-from requests_app import delivery
+from requests_app.delivering import delivery
 from requests_app.operating import act, answers, exporting
 from requests_app.operating.asked import Asked, Refused
 from tests.factories import make_customer, make_request, make_store

@@ -7,8 +7,8 @@ import pytest
 
 from accounts import messaging
 from privacy import hooks
-from requests_app import outbox
 from requests_app.models import OutboxItem
+from requests_app.running import outbox
 from tests.factories import NOW, make_request, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ from typing import Any
 import pyrage
 import pytest
 
-from requests_app import package_files
-from requests_app.package_files import CHUNK, Spoilt
-from requests_app.package_reading import SEALED, open_package
+from requests_app.delivering import package_files
+from requests_app.delivering.package_files import CHUNK, Spoilt
+from requests_app.delivering.package_reading import SEALED, open_package
 
 SIZES = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 17)
 

@@ -8,9 +8,9 @@ from privacy import actions, audit
 from privacy.actions import RunOutcome, StoreUnavailable
 from privacy.models import AuditEvent
 from requests_app import cases
-from requests_app.leases import LeaseLost, lock_number
 from requests_app.models import Package, RunState, State, StoreRun
-from requests_app.workers import build_due, locate_due, run_due
+from requests_app.running.leases import LeaseLost, lock_number
+from requests_app.running.workers import build_due, locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from privacy import audit
-from requests_app import cases, leases, outbox
+from requests_app import cases
 from requests_app.models import OutboxItem, ResidueScan, RightsRequest, RunState, State, StoreRun
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due, sweep
+from requests_app.running import leases, outbox
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due, sweep
 from tests.factories import make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,11 +14,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
 from privacy import audit, signing
-from requests_app import receipt_checks, receipts
+from requests_app.delivering import receipt_checks, receipts
+from requests_app.delivering.receipt_checks import MARK, NotGenuine, check_code, check_pdf, code_of
+from requests_app.delivering.receipts import facts_of, issue_receipt
 from requests_app.errors import NotAllowed
 from requests_app.models import RightsRequest, RunState, State, StoreRun
-from requests_app.receipt_checks import MARK, NotGenuine, check_code, check_pdf, code_of
-from requests_app.receipts import facts_of, issue_receipt
 from tests.factories import NOW, make_customer, make_request, make_store, sign_in_customer
 
 pytestmark = pytest.mark.django_db

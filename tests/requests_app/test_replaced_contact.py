@@ -7,12 +7,12 @@ import pytest
 
 from accounts.people import find_or_create_customer
 from requests_app import cases
-from requests_app.corrections import follow_in_account
+from requests_app.case.corrections import follow_in_account
+from requests_app.case.timeline import timeline
 from requests_app.errors import NotAllowed
 from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
-from requests_app.models_representation import Representation
-from requests_app.timeline import timeline
-from requests_app.workers import locate_due, run_due
+from requests_app.models.representation import Representation
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

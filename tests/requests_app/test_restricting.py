@@ -5,9 +5,11 @@ import pytest
 from privacy import audit
 from privacy.actions import StoreUnavailable
 from privacy.models import Restriction
-from requests_app import cases, maintenance, outbox
+from requests_app import cases
+from requests_app.keeping import maintenance
 from requests_app.models import OutboxItem, Outcome, RunState, Source, State, StoreRun
-from requests_app.workers import locate_due, run_due
+from requests_app.running import outbox
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

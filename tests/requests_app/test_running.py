@@ -7,9 +7,10 @@ from django.db import OperationalError
 
 from privacy import audit
 from privacy.actions import RunOutcome, StoreUnavailable, UnknownStore
-from requests_app import cases, leases
+from requests_app import cases
 from requests_app.models import RightsRequest, RunState, State, StoreRun
-from requests_app.workers import locate_due, run_due, sweep
+from requests_app.running import leases
+from requests_app.running.workers import locate_due, run_due, sweep
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,11 @@ from django.db import connection
 from privacy import actions, audit
 from privacy.actions import Scanned, StoreUnavailable
 from privacy.models import Store
-from requests_app import cases, leases, scans
+from requests_app import cases
 from requests_app.models import ResidueScan, RightsRequest, State, StoreRun
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due, sweep
+from requests_app.running import leases, scans
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due, sweep
 from tests.factories import NOW, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

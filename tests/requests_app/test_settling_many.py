@@ -6,10 +6,10 @@ from django.test.utils import CaptureQueriesContext
 
 from privacy import audit
 from requests_app import cases
-from requests_app.bulk import write_columns
 from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due
+from requests_app.running.bulk import write_columns
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

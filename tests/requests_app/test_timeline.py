@@ -6,10 +6,10 @@ import pytest
 from django.utils.translation import override
 
 from requests_app import cases
-from requests_app.answers import StoreAnswer, human_answers
+from requests_app.case.answers import StoreAnswer, human_answers
+from requests_app.case.timeline import TOLD, timeline
 from requests_app.models import LIFT, Right, RunState, StoreRun
-from requests_app.timeline import TOLD, timeline
-from requests_app.workers import locate_due, run_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import NOW, make_request, make_staff, make_store
 
 pytestmark = pytest.mark.django_db

@@ -16,9 +16,10 @@ from PIL import Image
 
 from privacy import audit
 from privacy.models import AuditEvent
-from requests_app import maintenance, remake, remaking, uploads
+from requests_app.files import remake, remaking, uploads
+from requests_app.files.uploads import UploadRefused
+from requests_app.keeping import maintenance
 from requests_app.models import Upload
-from requests_app.uploads import UploadRefused
 from tests.factories import make_request, make_staff
 from tests.files import EICAR, SECRET, clamd, closed_port, pdf, picture, sent
 

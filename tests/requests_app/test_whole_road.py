@@ -14,10 +14,12 @@ from accounts import people
 from accounts.models import IdentityKind, VerificationMethod
 from privacy import maps
 from privacy.models import Restriction, Suppression
-from requests_app import cases, delivery, outbox
+from requests_app import cases
+from requests_app.delivering import delivery
 from requests_app.models import Outcome, RightsRequest, State
-from requests_app.scans import scan_due
-from requests_app.workers import build_due, locate_due, run_due
+from requests_app.running import outbox
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import build_due, locate_due, run_due
 from tests.factories import make_customer, make_request, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -27,9 +27,9 @@ from privacy.actions import Identity, Person, RunItem
 from privacy.finding import find
 from privacy.models import AuditEvent, Store
 from privacy.stores.base import Assignment, Groups, StoreError
-from requests_app import doorbell
 from requests_app.cases import approve_erasure, propose_erasure
-from requests_app.workers import locate_due, run_due
+from requests_app.running import doorbell
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import make_customer, make_request, make_staff
 from tests.requests_app.test_api import URL, caller
 from tests.schemas.conftest import KINDS, MakeZoo

@@ -11,8 +11,8 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Role
-from requests_app import doorbell
 from requests_app.models import RightsRequest, RunState, StoreRun
+from requests_app.running import doorbell
 from tests.factories import make_customer, make_request, make_staff, make_store
 from tests.mailbox import Mailbox
 

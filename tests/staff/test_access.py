@@ -10,10 +10,10 @@ from accounts.roles import TABLE
 from accounts.staff_site import staff_site
 from privacy import audit
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
-from requests_app import outbox
 from requests_app.desk.steps import STEPS
 from requests_app.models import OutboxItem, Upload
-from requests_app.models_consent import Consent
+from requests_app.models.consent import Consent
+from requests_app.running import outbox
 from tests.factories import make_customer, make_staff, sign_in_customer
 from tests.staff.conftest import enrol, make_case, sign_in
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Locator, sync_playwright
 
 from accounts.models import Staff
 from privacy.models import Recipient, Remnant
-from requests_app import outbox
 from requests_app.models import State
-from requests_app.workers import locate_due
+from requests_app.running import outbox
+from requests_app.running.workers import locate_due
 from tests.factories import make_customer, make_request
 from tests.portal.browser import CHROMIUM_ARGUMENTS, Person
 from tests.privacy.shared_rows import Shop

@@ -6,8 +6,8 @@ from django.urls import reverse
 from privacy import audit
 from privacy.models import Remnant
 from requests_app.models import State
-from requests_app.scans import scan_due
-from requests_app.workers import locate_due, run_due
+from requests_app.running.scans import scan_due
+from requests_app.running.workers import locate_due, run_due
 from tests.factories import make_customer, make_request
 from tests.privacy.shared_rows import Shop
 from tests.staff.conftest import fresh

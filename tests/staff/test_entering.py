@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Customer, CustomerIdentity
 from privacy.models import AuditEvent
-from requests_app.deadlines import due_date
+from requests_app.case.deadlines import due_date
 from requests_app.models import RightsRequest, State
 from tests.factories import make_customer, make_request, make_store
 from tests.staff.conftest import CANARY

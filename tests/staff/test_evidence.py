@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from privacy.models import AuditEvent
-from requests_app import uploads
+from requests_app.files import uploads
 from requests_app.models import State
 from tests.factories import make_request
 from tests.files import picture, sent

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from privacy import audit
-from requests_app import conversation
+from requests_app.case import conversation
 from requests_app.models import Message, Upload
 from tests.files import picture, sent
 from tests.staff.conftest import make_case

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from accounts.models import Role
 from privacy.models import AuditEvent, Restriction
-from requests_app import cases, outbox
+from requests_app import cases
 from requests_app.desk.standing import Standing
 from requests_app.desk.steps import STEPS, possible_steps
 from requests_app.models import OutboxItem, RightsRequest, RunState, State, StoreRun
+from requests_app.running import outbox
 from tests.factories import make_staff
 from tests.staff.conftest import CONTESTED, FOUND, fresh, make_case
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from privacy.models import AuditEvent, DatasetVersion, PurgeRun, Recipient, Store
-from requests_app import outbox
 from requests_app.desk.coverage import coverage_of
+from requests_app.running import outbox
 from tests.factories import make_store
 from tests.staff.conftest import CANARY, CANARY_TRACES, make_case
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from privacy.engine.mentions import Mentions
+from privacy.engine.residue.mentions import Mentions
 from privacy.stores import pieces
 from privacy.stores.base import Assignment, Groups, StoreError, StoreRefused
 from privacy.stores.needles import Needles

@@ -8,7 +8,7 @@ import pytest
 
 from privacy.datamap.joining import build
 from privacy.datamap.model import Dataset
-from privacy.engine.residue import scan
+from privacy.engine.residue.scan import scan
 from privacy.stores import pieces
 from privacy.stores.base import Groups, StoreError
 from privacy.stores.needles import Needles

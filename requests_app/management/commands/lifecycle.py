@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from requests_app.lifecycle import TRANSITIONS, as_markdown
+from requests_app.case.lifecycle import TRANSITIONS, as_markdown
 
 
 class Command(BaseCommand):

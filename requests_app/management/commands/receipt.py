@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from privacy import signing
-from requests_app.receipt_checks import LONGEST_CODE, LONGEST_FILE, NotGenuine, check_code, check_pdf
+from requests_app.delivering.receipt_checks import LONGEST_CODE, LONGEST_FILE, NotGenuine, check_code, check_pdf
 
 
 class Command(BaseCommand):

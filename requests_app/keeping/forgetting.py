@@ -1,0 +1,119 @@
+"""The end of an erasure in the application itself: the account and the words go when the answer could be read (R24).
+
+The notice of the answer goes to the person's address and the answer is read by signing in, so both stay for a while after the
+notice has arrived. What is left then is the record that a request was made and how it was answered (Art. 5(2)): no identity and
+no word of the person's own, under an opaque id; and that goes when the time has come which the data map of `insyn` states.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+from dateutil.relativedelta import relativedelta
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.timezone import localdate, make_aware
+
+from accounts.models import Customer, CustomerIdentity, VerificationCode
+from privacy import audit, own
+from privacy.datamap.periods import Period
+from requests_app.case.letters import RECORD
+from requests_app.case.steps import SYSTEM
+from requests_app.files import uploads
+from requests_app.models import (
+    OPEN_STATES,
+    ApiToken,
+    Message,
+    OutboxItem,
+    Package,
+    Right,
+    RightsRequest,
+    State,
+    StoreRun,
+    Upload,
+)
+from requests_app.models.consent import Consent
+from requests_app.models.representation import Representation
+
+
+def forget_erased(*, now: datetime) -> int:
+    """Forget the people whose erasure was answered long enough ago; answers how many."""
+    forgotten = 0
+    for pk in erased(now=now).order_by("pk").values_list("pk", flat=True):
+        forgotten += _forget(pk, now)
+    return forgotten
+
+
+def erased(*, now: datetime) -> QuerySet[Customer]:
+    """Customers whose erasure is answered and told, and who have asked for nothing since but for another that was carried out."""
+    before = now - timedelta(days=settings.INSYN_ACCOUNT_DAYS)
+    theirs = RightsRequest.objects.filter(customer=OuterRef("pk"))
+    answered = theirs.filter(right=Right.ERASURE, state=State.COMPLETED, closed_at__lte=before)
+    going_on = theirs.filter(Q(state__in=(*OPEN_STATES, State.RESTRICTED)) | Q(closed_at__gt=before))
+    # A message on its way needs its address; a notice that cannot be delivered goes on being tried, and somebody sees it.
+    owed = OutboxItem.objects.filter(request__customer=OuterRef("pk"), delivered_at=None)
+    later = theirs.exclude(right=Right.ERASURE, state=State.COMPLETED).filter(received_at__gt=OuterRef("erased_at"))
+    return (
+        Customer.objects.filter(Exists(answered), ~Exists(going_on), ~Exists(owed), identities__isnull=False)
+        .annotate(erased_at=answered.order_by("-closed_at").values("closed_at")[:1])
+        .filter(~Exists(later))
+        .distinct()
+    )
+
+
+def _forget(pk: int, now: datetime) -> int:
+    """One person, in one transaction; the address goes in the same, after all else."""
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update().filter(pk=pk).first()
+        requests = RightsRequest.objects.select_for_update().filter(customer=pk).order_by("pk")
+        cases = list(requests)
+        if customer is None or not erased(now=now).filter(pk=pk).exists():
+            return 0  # somebody came back meanwhile
+        mine = CustomerIdentity.objects.filter(customer=customer)
+        ApiToken.objects.filter(customer=customer).delete()
+        Consent.objects.filter(customer=customer).delete()
+        OutboxItem.objects.filter(request__in=cases).delete()
+        Package.objects.filter(request__in=cases, key=None).delete()
+        uploads.delete(uploads=Upload.objects.filter(request__in=cases), reason="forgotten", now=now)
+        Upload.objects.filter(request__in=cases).delete()
+        Representation.objects.filter(request__in=cases).update(name=None, claimed=None, note=None, not_told_reason=None)
+        Message.objects.filter(request__in=cases).delete()
+        # Plans hold the values by which rows were found; the counts of what was done stay.
+        StoreRun.objects.filter(request__in=cases).update(plan=None, located_for="")
+        RightsRequest.objects.filter(pk__in=[case.pk for case in cases]).update(reason=None, details=None, identity_note=None)
+        VerificationCode.objects.filter(Q(customer=customer) | Q(target_lookup__in=mine.values("lookup"))).delete()
+        Customer.objects.filter(pk=pk).update(last_seen_at=None)
+        for case in cases:
+            audit.record(chain=case.reference, actor=SYSTEM, action="person.forgotten", payload={}, now=now)
+        mine.delete()
+    return 1
+
+
+def forget_messages(*, now: datetime) -> int:
+    """Delete messages whose time is over, but for those of open requests, where they still speak; answers how many."""
+    rule = own.dataset().collections[Message._meta.db_table].retention
+    assert rule is not None
+    old = Message.objects.filter(sent_at__lt=_before(rule.period, now)).exclude(
+        request__state__in=(*OPEN_STATES, State.RESTRICTED)
+    )
+    uploads.delete(uploads=Upload.objects.filter(message__in=old), reason="expired", now=now)
+    return old.delete()[1].get(Message._meta.label, 0)
+
+
+def _before(period: Period, now: datetime) -> datetime:
+    """What lies before this moment is older than the period."""
+    last = localdate(now) - relativedelta(years=period.years, months=period.months, days=period.days)
+    return make_aware(datetime.combine(last, time.min))
+
+
+def forget_records(*, now: datetime) -> int:
+    """Delete the records whose time is over, of people who were forgotten, and these with them; answers how many."""
+    (rule,) = own.dataset().collections[RECORD].keeps
+    nobody = Q(customer__identities=None)
+    old = RightsRequest.objects.filter(nobody, closed_at__lt=_before(rule.period, now))
+    with transaction.atomic():
+        customers = list(old.values_list("customer_id", flat=True))
+        old.delete()  # with its runs; the trail in the audit log stays, and names nobody
+        Customer.objects.filter(pk__in=customers, identities=None, requests=None).delete()
+    return len(customers)

@@ -1,0 +1,72 @@
+"""What the application itself holds about a customer: read for the package, forgotten after an erasure (R24).
+
+Which columns, why and how long stands in privacy/datasets/insyn.yml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.db.models import F, Manager, QuerySet
+
+from accounts.models import Customer, CustomerIdentity, VerificationCode
+from privacy import own as own_store
+from privacy.models import AuditEvent
+from privacy.own import Own
+from requests_app.case import representing
+from requests_app.models import ApiToken, Message, OutboxItem, Package, RightsRequest, Upload
+from requests_app.models.consent import Consent, chain_of
+from requests_app.models.representation import Representation
+
+AUDIT = "privacy_auditevent"
+
+
+def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, QuerySet[Any]]:
+    """{table: these customers' rows, with whose they are as `of_customer`}; what the audit log says knows its chain alone.
+
+    Tasks are notes between members of staff, and who acted is theirs.
+    """
+    requests = RightsRequest.objects.filter(representing.TOLD, customer__in=customers)
+    letters = OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK)
+    messages = Message.objects.filter(request__in=requests).order_by("pk")
+    by_request = {"of_customer": F("request__customer")}
+    return {
+        "accounts_customer": Customer.objects.filter(pk__in=customers).annotate(of_customer=F("pk")),
+        "accounts_customeridentity": _of(CustomerIdentity.objects, customers),
+        "accounts_verificationcode": _of(VerificationCode.objects, customers),
+        "requests_app_rightsrequest": requests.annotate(of_customer=F("customer")).order_by("pk"),
+        "requests_app_message": messages.annotate(**by_request),
+        "requests_app_package": Package.objects.filter(request__in=requests).annotate(**by_request),
+        "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None).annotate(**by_request),
+        "requests_app_representation": Representation.objects.filter(request__in=requests).annotate(**by_request),
+        "requests_app_outboxitem": letters.annotate(**by_request),
+        "requests_app_consent": _of(Consent.objects, customers).order_by("pk"),
+        "requests_app_apitoken": _of(ApiToken.objects, customers),
+        AUDIT: AuditEvent.objects.filter(chain__in=chains).order_by("chain", "seq"),
+    }
+
+
+def _of(rows: Manager[Any], customers: Collection[int]) -> QuerySet[Any]:
+    return rows.filter(customer__in=customers).annotate(of_customer=F("customer"))
+
+
+def own_of(customers: Collection[Customer]) -> dict[int, Own]:
+    """The same as plain rows, per customer (by id), for their packages; collections without rows are left out."""
+    found: dict[int, dict[str, list[dict[str, Any]]]] = {customer.pk: {} for customer in customers}
+    if not found:
+        return {}
+    chains = _chains(customers)
+    collections = own_store.dataset().collections
+    for name, rows in rows_of(found, chains).items():
+        whose = () if name == AUDIT else ("of_customer",)
+        for row in rows.values(*whose, *collections[name].fields):
+            customer = row.pop("of_customer") if whose else chains[row["chain"]]
+            found[customer].setdefault(name, []).append(row)
+    return dict(found)
+
+
+def _chains(customers: Collection[Customer]) -> Mapping[str, int]:
+    """The audit chains of their cases and of their consents, and whose each is."""
+    cases = RightsRequest.objects.filter(representing.TOLD, customer__in=customers).values_list("reference", "customer")
+    return dict(cases) | {chain_of(customer): customer.pk for customer in customers}
