@@ -101,6 +101,11 @@ def told(requests: Iterable[int]) -> set[int]:
     return set(RightsRequest.objects.filter(TOLD, pk__in=list(requests)).values_list("pk", flat=True))
 
 
+def brought(requests: Iterable[int]) -> set[int]:
+    """Those of these cases that somebody brought for their person, whatever has become of the role."""
+    return set(Representation.objects.filter(request__in=list(requests)).values_list("request_id", flat=True))
+
+
 def is_representative(request: RightsRequest, customer: Customer) -> bool:
     """Whether this customer brought the request for another and still may follow it."""
     found = of(request)

@@ -74,12 +74,14 @@ def begin(requests: Iterable[RightsRequest], *, now: datetime) -> list[Build]:
     runs = _runs(cases)
     people = people_of(case.customer for case in cases.values())
     own = own_data.own_of({cases[package.request_id].customer for package in to_build})
-    told = representing.told(cases)
+    told, represented = representing.told(cases), representing.brought(cases)
     builds = []
     for package in packages:
         case = cases[package.request_id]
         if package.state == State.BUILDING:
-            content = _content(case, runs[case.pk], people[case.customer_id], own[case.customer_id])
+            held = own[case.customer_id]
+            held = own_data.for_representative(held) if case.pk in represented else held
+            content = _content(case, runs[case.pk], people[case.customer_id], held)
             builds.append(Build(package, case, content, is_told=case.pk in told))
         else:
             builds.append(Build(package, case, outcomes=_as_it_stands(package, runs[case.pk])))

@@ -20,6 +20,8 @@ from requests_app.models.consent import Consent, chain_of
 from requests_app.models.representation import Representation
 
 AUDIT = "privacy_auditevent"
+# What a person did and wrote here is not for who acts for them: it may be about that very person.
+FOR_REPRESENTATIVES = ("accounts_customer", "accounts_customeridentity")
 
 
 def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, QuerySet[Any]]:
@@ -64,6 +66,11 @@ def own_of(customers: Collection[Customer]) -> dict[int, Own]:
             customer = row.pop("of_customer") if whose else chains[row["chain"]]
             found[customer].setdefault(name, []).append(row)
     return dict(found)
+
+
+def for_representative(own: Own) -> Own:
+    """The part of it that goes into a package which somebody else asked for on the person's behalf."""
+    return {name: rows for name, rows in own.items() if name in FOR_REPRESENTATIVES}
 
 
 def _chains(customers: Collection[Customer]) -> Mapping[str, int]:

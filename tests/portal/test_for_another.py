@@ -291,6 +291,17 @@ def test_what_the_person_writes_is_kept_from_who_acts_for_them(annas, childs, ca
     assert re.search(r"<strong>Your representative</strong>.*Send it to me", page, re.DOTALL)
 
 
+def test_their_package_holds_nothing_that_the_person_did_or_wrote_here(annas, childs, child, case, agent, stores):
+    accept(case, agent)
+    identify(case, agent)
+    write(childs, case, "She must not act for me.")
+    own = make_request(child, "rectification", level=2)
+    builds = building.begin(RightsRequest.objects.filter(pk=case.pk), now=timezone.now())
+    assert set(builds[0].content["own"]) == {"accounts_customer", "accounts_customeridentity"}
+    builds = building.begin([own], now=timezone.now())
+    assert "requests_app_message" in builds[0].content["own"]
+
+
 def test_staff_see_who_of_them_wrote_and_who_reads_what_they_write(annas, childs, case, stores):
     from tests.staff.conftest import Desk
 
