@@ -3,31 +3,19 @@
 import os
 import re
 from pathlib import Path
-from typing import ClassVar
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.mailbox import last_code
+from tests.portal import audit
 
-# A picture of every page, for people to look at: INSYN_SHOTS=/tmp/shots pytest tests/portal/test_browser_walk.py
+# A picture of every page, for people to look at: INSYN_SHOTS=/tmp/shots pytest tests/portal/test_every_page.py
 SHOTS = os.environ.get("INSYN_SHOTS")
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Person:
     """Moves through pages by what they say. Whatever a page does wrong on the way is kept in `wrong`."""
-
-    looked_at: ClassVar[set[tuple[str, bool, str]]] = set()  # the long look takes a second: once per kind, language and scripts
 
     def __init__(self, page: Page, url: str, *, language: str, scripts: bool):
         self.page, self.url, self.language, self.scripts = page, url, language, scripts
@@ -46,33 +34,59 @@ class Person:
         if response.status >= 500 or (response.status == 404 and "/static/" in response.url):
             self.wrong.append(f"{response.status} {response.url}")
 
+    # --- what a person does; somebody without a mouse does the four below in another way (keyboard.py) ---
+
+    def reach(self, control: Locator) -> None:
+        control.scroll_into_view_if_needed()
+
+    def act(self, control: Locator) -> None:
+        """Follow a link or press a button, and wait for the page that comes."""
+        with self.page.expect_navigation():
+            control.click()
+
+    def tick(self, control: Locator) -> None:
+        control.check()
+
+    def write(self, control: Locator, text: str) -> None:
+        control.fill(text)
+
     def open(self, path: str) -> None:
         self.page.goto(self.url + path)
         self.look()
 
-    def press(self, text: str) -> None:
-        """Press the button or follow the link that says this, inside the page's own content."""
-        found = self.page.get_by_role("button", name=text, exact=True).or_(self.page.get_by_role("link", name=text, exact=True))
-        found.first.click()
-        self.page.wait_for_load_state()
+    def follow(self, control: Locator) -> None:
+        self.act(control)
         self.look()
+
+    def press(self, text: str) -> None:
+        """Press the button or follow the link that says this."""
+        found = self.page.get_by_role("button", name=text, exact=True).or_(self.page.get_by_role("link", name=text, exact=True))
+        self.follow(found.first)
 
     def choose(self, *values: str) -> None:
         for value in values:
-            self.page.locator(f"input[value='{value}']").check()
+            self.tick(self.page.locator(f"input[value='{value}']"))
 
     def fill(self, name: str, text: str) -> None:
-        self.page.locator(f"[name='{name}']").fill(text)
+        self.write(self.page.locator(f"[name='{name}']"), text)
 
     def send(self) -> None:
         """Press the page's main button."""
-        self.page.locator("main form[method=post] button.button").first.click()
-        self.page.wait_for_load_state()
-        self.look()
+        self.follow(self.page.locator("main form[method=post] button.button").first)
+
+    def send_wrong(self) -> None:
+        """Press it, and be told what is wrong where the focus is."""
+        self.send()
+        if self.page.locator(".problems").count() != 1:
+            self.wrong.append(f"{self.kind()}: nothing says what is wrong")
+        elif self.page.locator(":focus").get_attribute("class") != "problems":
+            self.wrong.append(f"{self.kind()}: the focus is not on what is wrong")
 
     def enter_code(self, to: str) -> None:
         self.fill("code", last_code(to))
         self.send()
+
+    # --- what a person sees ---
 
     @property
     def path(self) -> str:
@@ -82,43 +96,34 @@ class Person:
     def heading(self) -> str:
         return self.page.locator("h1").first.inner_text()
 
-    def look(self, name: str = "") -> None:
-        """Mind the page: language, one main heading, nothing wider than the screen; by axe, once per kind of page."""
+    def kind(self, name: str = "") -> str:
         kind = name or re.sub(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}", "REF", self.path.partition("?")[0])
-        if self.page.locator(".problems").count():
-            kind += "#problem"
+        return kind + "#problem" if self.page.locator(".problems").count() else kind
+
+    def look(self, name: str = "") -> None:
+        """Mind the page: language, one main heading; and once per kind of page everything else (audit.py)."""
+        kind = self.kind(name)
         if self.page.locator("html").get_attribute("lang") != self.language:
             self.wrong.append(f"{kind}: not in {self.language}")
         if self.page.locator("h1").count() != 1:
             self.wrong.append(f"{kind}: {self.page.locator('h1').count()} main headings")
-        if (self.language, self.scripts, kind) in self.looked_at:
-            return
-        self.looked_at.add((self.language, self.scripts, kind))
-        self._picture(kind)
-        if self.scripts:
-            self._mind_width(kind)
-            for violation in Axe().run(self.page).response["violations"]:
-                places = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
-                self.wrong.append(f"{kind}: {violation['id']}: {violation['help']}: {places}")
+        if self.scripts and audit.is_first(f"{self.language} {kind}"):  # axe needs scripts
+            self._picture(kind)
+            self.wrong += [f"{kind}: {fault}" for fault in self.faults()]
 
-    def _mind_width(self, kind: str) -> None:
-        usual = self.page.viewport_size
-        for width in (320, usual["width"]):
-            self.page.set_viewport_size({"width": width, "height": usual["height"]})
-            over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if over > 0:
-                self.wrong.append(f"{kind}: {over} px wider than a screen of {width} px")
+    def faults(self) -> list[str]:
+        return audit.faults(self.page, language=self.language)
 
     def _picture(self, kind: str) -> None:
-        if not SHOTS or not self.scripts:
+        if not SHOTS:
             return
         usual = self.page.viewport_size
         name = kind.strip("/").replace("/", "_") or "start"
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             for size, label in ((DESKTOP, "desktop"), (PHONE, "phone")):
                 self.page.emulate_media(color_scheme=scheme)
                 self.page.set_viewport_size(size)
-                Path(SHOTS).mkdir(parents=True, exist_ok=True)
                 self.page.screenshot(path=f"{SHOTS}/{name}.{self.language}.{scheme}.{label}.png", full_page=True)
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(usual)

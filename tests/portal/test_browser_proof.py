@@ -5,7 +5,7 @@ from django.utils.translation import gettext
 
 from requests_app.models import RightsRequest, Upload
 from tests.files import pdf, picture
-from tests.portal.test_browser_walk import chromium, language, person, sign_in  # noqa: F401 - fixtures
+from tests.portal.test_browser_walk import person, sign_in, way  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

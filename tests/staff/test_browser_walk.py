@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext
-from playwright.sync_api import Locator, sync_playwright
+from playwright.sync_api import Locator
 
 from accounts.models import Staff
 from privacy.models import Recipient, Remnant
@@ -15,7 +15,8 @@ from requests_app.models import State
 from requests_app.running import outbox
 from requests_app.running.workers import locate_due
 from tests.factories import make_customer, make_request
-from tests.portal.browser import CHROMIUM_ARGUMENTS, Person
+from tests.portal.audit import desk_faults
+from tests.portal.browser import Person
 from tests.privacy.shared_rows import Shop
 from tests.staff.conftest import CANARY, CONTESTED, FOUND, Desk, code_of, fresh, make_case, overdue, sign_in
 
@@ -27,6 +28,9 @@ class Colleague(Person):
 
     def look(self, name: str = "") -> None:
         super().look(name or "desk" + re.sub(r"\d+", "N", self.path.partition("?")[0]) + ("?" if "?" in self.path else ""))
+
+    def faults(self) -> list[str]:
+        return desk_faults(self.page)
 
     def send(self) -> None:
         """Press the page's main button."""
@@ -40,15 +44,6 @@ class Colleague(Person):
         with self.page.expect_navigation():
             element.click()
         self.look()
-
-
-@pytest.fixture(scope="module")
-def chromium(chromium_path):
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["sv", "en"])
