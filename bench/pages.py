@@ -10,37 +10,29 @@ import gzip
 import io
 import math
 import random
-import re
 import statistics
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from unittest import mock
 
-from bench import product
+from bench import portal_paths
 from bench.measured import Row, against, timed
 
-PERSON = "customer-1@example.com"
 PLAIN = "bench/plain/"
-FILLS = {"<slug:version>": "2026-12", "<slug:digest>": "0", "<str:name>": "theme.css", "<slug:right>": "access"}
-SHOWS_NOTHING = {"language", "sign_out", "ask", "download", "brand"}  # they lead elsewhere, or hand out a file
-# Answers that lead to questions which are asked of some only.
-ANSWERS = (
-    ("access", "scope", {"scope": "categories"}),
-    ("portability", "scope", {"scope": "period"}),
-    ("restriction", "ground", {"ground": "a"}),
-)
+EID = {"INSYN_EID_ISSUER": "https://broker.example", "INSYN_EID_CLIENT_ID": "bench", "INSYN_EID_CLAIM": "personnummer"}
 
 
 def measure(repeats: int) -> Iterator[Row]:
-    with _plain_page():
-        browser = _Browser()
-        once, proved = browser.signed_in(PERSON, level=1), browser.signed_in(PERSON, level=2)
-        _ask_for_a_code_by_phone(browser, once)
-        paths = _paths(proved)
+    from django.test import override_settings
+
+    with _plain_page(), override_settings(**EID):  # the pages of identity offer it; nobody is led to the broker
+        browser = Browser()
+        once, proved = browser.signed_in(portal_paths.PERSON, level=1), browser.signed_in(portal_paths.PERSON, level=2)
+        portal_paths.ask_for_a_code_by_phone(browser, once)
+        paths = portal_paths.fill(browser, proved)
         for label, path in paths.items():
             who = once if label.startswith("identity") else proved
             if label.startswith("sign_in"):
@@ -71,7 +63,7 @@ def measure_answers(tries: int) -> Iterator[Row]:
         people.find_or_create_customer(email=email, language="sv", now=timezone.now())
     taken: dict[str, dict[bool, list[float]]] = {"asking": {True: [], False: []}, "wrong code": {True: [], False: []}}
     with override_settings(**{f"INSYN_{name}": 10**9 for name in limits}):
-        browser = _Browser()
+        browser = Browser()
         for email in known[:20] + unknown[:20]:
             _try(browser, email)  # warm
         order = [(email, True) for email in known] + [(email, False) for email in unknown]
@@ -83,7 +75,7 @@ def measure_answers(tries: int) -> Iterator[Row]:
         yield _compared(f"known or not: {step}", times[True], times[False])
 
 
-def _try(browser: _Browser, email: str) -> dict[str, float]:
+def _try(browser: Browser, email: str) -> dict[str, float]:
     asked, cookies = browser.post("/sign-in/", {"email": email}, {})
     refused, _ = browser.post("/sign-in/code/", {"code": "000000"}, cookies)
     return {"asking": asked, "wrong code": refused}
@@ -126,7 +118,7 @@ def mann_whitney(one: list[float], other: list[float]) -> tuple[float, float]:
 # --- the application, asked directly --------------------------------------------------------------------------------------
 
 
-class _Browser:
+class Browser:
     """Asks the WSGI application and minds cookies; nothing of a test client's own work is in the times."""
 
     def __init__(self) -> None:
@@ -193,7 +185,7 @@ class _Browser:
         return self.post("/sign-in/", {"email": email}, {})[1] if email else {"csrftoken": "a" * 32}
 
 
-def _look(browser: _Browser, path: str, cookies: dict[str, str]) -> tuple[int, int, int]:
+def _look(browser: Browser, path: str, cookies: dict[str, str]) -> tuple[int, int, int]:
     """(status, bytes on the wire, statements)."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -204,95 +196,6 @@ def _look(browser: _Browser, path: str, cookies: dict[str, str]) -> tuple[int, i
 
 
 # --- the pages, and the plain one -----------------------------------------------------------------------------------------
-
-
-def _paths(proved: dict[str, str]) -> dict[str, str]:
-    """Every address of the portal that shows a page, with the drafts and requests that it takes: label → path."""
-    from requests_app.models import Right
-    from requests_app.portal.flow import STEPS
-    from requests_app.portal.urls import urlpatterns
-
-    browser = _Browser()
-    for right, step, answers in ANSWERS:
-        browser.post(f"/ask/{right}/{step}/", answers, proved)
-    _correct_something(browser, proved)
-    paths = {}
-    for pattern in urlpatterns:
-        if pattern.name in SHOWS_NOTHING:
-            continue
-        path = "/" + str(pattern.pattern)
-        for part, value in FILLS.items():
-            path = path.replace(part, value)
-        paths[str(pattern.name)] = path
-    for right, steps in STEPS.items():
-        paths |= {f"ask {right} {step.name}": f"/ask/{right}/{step.name}/" for step in steps}
-    paths.pop("ask_step")
-    for name, path in [(name, path) for name, path in paths.items() if name.startswith("ask ")]:
-        if browser.ask(path, proved)[0] == 302:
-            del paths[name]  # a question that these answers do not lead to
-    paths["ask_check"] = f"/ask/{Right.OBJECTION}/check/"
-    references = {"": _an_open_request(), " (answered)": _an_answered_request()}
-    for name, path in [(name, path) for name, path in paths.items() if "<str:reference>" in path]:
-        del paths[name]
-        for kind, reference in references.items():
-            paths[name + kind] = path.replace("<str:reference>", reference)
-    paths["waive"], _ = _an_erasure_that_waits(), paths.pop("waive (answered)", None)
-    for name in [name for name, path in paths.items() if "<" in path]:
-        print(f"not measured: {name}, FILLS does not say what stands in {paths.pop(name)}", file=sys.stderr)
-    return paths
-
-
-def _ask_for_a_code_by_phone(browser: _Browser, cookies: dict[str, str]) -> None:
-    from django.utils import timezone
-
-    from accounts import people
-    from accounts.models import IdentityKind, VerificationMethod
-
-    now = timezone.now()
-    customer = people.find_or_create_customer(email=PERSON, language="sv", now=now)
-    number = {"kind": IdentityKind.PHONE, "value": "+46701740635", "method": VerificationMethod.STAFF}
-    people.add_identity(customer=customer, now=now, **number)
-    choice = re.search(r'name="number"[^>]* value="([^"]+)"', browser.text("/identity/", cookies))
-    browser.post("/identity/", {"number": choice[1] if choice else ""}, cookies)
-
-
-def _correct_something(browser: _Browser, proved: dict[str, str]) -> None:
-    if first := re.search(r'name="fields_wrong"[^>]* value="([^"]+)"', browser.text("/ask/rectification/fields/", proved)):
-        browser.post("/ask/rectification/fields/", {"fields_wrong": first[1]}, proved)
-
-
-def _an_open_request() -> str:
-    return _requested(PERSON, "restriction")
-
-
-def _an_answered_request() -> str:
-    """With a letter, a package and twenty older requests behind it."""
-    from django.utils import timezone
-
-    from requests_app.models import Package, RightsRequest, State
-
-    now = timezone.now()
-    for _older in range(20):
-        _requested(PERSON, "objection")
-        RightsRequest.objects.filter(right="objection").update(state=State.COMPLETED, closed_at=now, answer="Hej!\n\nKlart.")
-    reference = _requested(PERSON, "portability")
-    case = RightsRequest.objects.get(reference=reference)
-    RightsRequest.objects.filter(pk=case.pk).update(state=State.COMPLETED, closed_at=now, answer="Hej!\n\n" + "Klart. " * 200)
-    Package.objects.create(
-        request=case, state="ready", file_name="x", size=48213, created_at=now, ready_at=now, expires_at=now + timedelta(days=14)
-    )
-    return reference
-
-
-def _an_erasure_that_waits() -> str:
-    return f"/requests/{_requested(PERSON, 'erasure')}/waive/"
-
-
-def _requested(email: str, right: str) -> str:
-    from requests_app.models import RightsRequest
-
-    (pk,) = product.submit([email], right)
-    return str(RightsRequest.objects.get(pk=pk).reference)
 
 
 class _plain_page:  # noqa: N801 - read as a `with` block
