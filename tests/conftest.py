@@ -187,8 +187,19 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder for all workers of a test run, in which they note what pages were looked at."""
+    from tests.portal import audit
+
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "looked-at"
+    folder.mkdir(exist_ok=True)
+    audit.seen[:] = [folder]
+
+
 @pytest.fixture(scope="module")
-def chromium(chromium_path: str) -> Iterator["Browser"]:
+def chromium(chromium_path: str, looked_at: None) -> Iterator["Browser"]:
     """One browser for all tests of a module; each opens a context of its own in it."""
     from playwright.sync_api import sync_playwright
 

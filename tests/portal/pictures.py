@@ -6,14 +6,14 @@ from pathlib import Path
 from PIL import Image
 
 LARGEST = 100_000  # bytes
-# Name in the documents: what test_every_page.py drew, and how tall the picture may be.
+# Name in the documents: what the walks and the long look drew, and how tall the picture may be.
 KEPT = {
-    "portal-start": ("start.sv.light.desktop", 1180),
-    "portal-start-phone-en": ("start.en.light.phone", 1500),
-    "portal-question": ("ask_erasure_ground.sv.light.desktop", 1000),
-    "portal-question-phone-dark-en": ("ask_access_scope.en.dark.phone", 1500),
-    "portal-request": ("request moving 2.sv.light.desktop", 1100),
-    "portal-request-phone-en": ("package_ready.en.light.phone", 1500),
+    "portal-start": ("start.en.light.desktop", 1180),
+    "portal-start-phone": ("start.sv.light.phone", 1500),
+    "portal-erasure-phone": ("what an erasure would do 2.sv.light.phone", 1900),
+    "portal-request": ("a question is answered.en.light.desktop", 1500),
+    "portal-package": ("requests_REF_package_read_1.en.light.desktop", 1300),
+    "portal-consents-phone": ("consents, one given.sv.dark.phone", 1500),
 }
 
 
