@@ -140,8 +140,8 @@ def _give_package(case: RightsRequest, now: datetime) -> None:
     import pyrage
 
     from privacy import package
-    from privacy.engine.export import Column, Part
-    from requests_app import package_files
+    from privacy.engine.package.export import Column, Part
+    from requests_app.delivering import package_files
     from requests_app.models import Package
 
     columns = tuple(Column(name, {"sv": name, "en": name}, ("user.contact",)) for name in ("number", "at", "address"))

@@ -11,10 +11,11 @@ from django.utils import timezone
 from accounts import eid
 from accounts.models import Customer
 from privacy import actions
-from requests_app import policy, uploads
+from requests_app import policy
+from requests_app.delivering.receipt_checks import Summary, code_of
+from requests_app.files import uploads
 from requests_app.models import Message
-from requests_app.models_consent import PolicyVersion
-from requests_app.receipt_checks import Summary, code_of
+from requests_app.models.consent import PolicyVersion
 from tests.factories import make_request, make_store
 from tests.files import picture
 from tests.portal import test_messages as messages
