@@ -87,7 +87,12 @@ class SqlSession:
         condition, parameters, tags = listed
         name, own = self.dialect.name(key[0]), self.dialect.table(self.tables[table])
         groups = self._grouped(table, f"t.{name}", f"{own} t WHERE {condition}", parameters, by)
-        return {(tag, *row[1:-1]): row[-1] for row in groups for tag in tags[row[0]]}
+        found_by_tag: dict[Values, int] = {}
+        for row in groups:  # several keys of one tag may lead to rows of one group
+            for tag in tags[row[0]]:
+                group = (tag, *row[1:-1])
+                found_by_tag[group] = found_by_tag.get(group, 0) + row[-1]
+        return found_by_tag
 
     def counts(self, asked: Sequence[Count]) -> list[dict[int, int]]:
         parts: list[str] = []
