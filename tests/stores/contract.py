@@ -174,6 +174,9 @@ class StoreContract:
         assert found == sorted(expected, key=repr)
         assert self.find(people, "orders", ("person_id",), [(7, 1)]) == [(7, (), 3)]
 
+    def test_several_keys_of_one_tag_that_lead_to_one_group_are_added_up(self, people: Site) -> None:
+        assert self.find(people, "orders", ("id",), [(7, 1), (7, 5), (8, 1)], ("note",)) == [(7, ("a",), 2), (8, ("a",), 1)]
+
     def test_find_of_nothing_asks_nothing_and_finds_nothing(self, people: Site) -> None:
         assert self.find(people, "orders", ("person_id",), []) == []
         assert self.find(people, "orders", ("person_id",), [(1, 4711)]) == []

@@ -1,6 +1,6 @@
 """Undisputed: the people of whom the facts alone tell that no row is contested, which is nearly everybody.
 
-Each test here is the cheap, one-sided form of a reason in `contest.py`, for the whole batch at once: where none of them strikes,
+Each test here is the cheap, one-sided form of a reason in `court.py`, for the whole batch at once: where none of them strikes,
 the judge would find nothing either, and every group has the role in which it was reached. Where one strikes, the judge decides.
 """
 

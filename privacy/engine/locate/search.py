@@ -2,7 +2,7 @@
 
 Three steps. *Reach*: from the rows that carry a verified identity along the links, one statement per link and round for all
 people of the batch, remembering groups of link values. *Facts*: whatever else the judgement needs, again one statement per link.
-*Judge* (`contest.py`): in memory, drop what only contested rows lead to, until nothing changes. Of most people nothing is
+*Judge* (`court.py`): in memory, drop what only contested rows lead to, until nothing changes. Of most people nothing is
 contested, and the facts tell so for the whole batch at once: they are *undisputed*, and no judge looks at their rows one by one.
 """
 
