@@ -132,6 +132,8 @@ def _apply(run: StoreRun, request: RightsRequest, finding: Finding, fingerprint:
 def _of_what_was_seen(run: StoreRun) -> dict[str, str]:
     """Who gives a whole collection to the person gives the rows that were listed, not those that the next look lists."""
     whole = {name for name, answer in run.choices.items() if answer == "disclose" and collection_of(name) == name}
+    if not whole:
+        return run.choices  # nearly everybody: the plan was not fetched with the claim, and need not be
     seen = {group.key: "disclose" for group in contested_groups(run.plan or {}) if group.collection in whole}
     named = {collection_of(key) for key in seen}
     return seen | {name: answer for name, answer in run.choices.items() if name not in named}
