@@ -17,7 +17,6 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -33,7 +32,7 @@ NOTHING = "–"
 SHORT = 25  # characters of a cell that is not broken
 # What there is much of is drawn without a template, which takes ten times as long.
 PAIR = "<div><dt>{}</dt><dd>{}</dd></div>"
-MEANING = "<div><dt>{label}</dt><dd>{explanation} <code>{name}</code></dd></div>"
+MEANING = "<div><dt>{}</dt><dd>{} <code>{}</code></dd></div>"
 
 
 class HtmlPage:
@@ -59,8 +58,8 @@ class HtmlPage:
             {
                 "begins_store": begins_store,
                 "labels": labels,
-                "meanings": format_html_join("\n    ", MEANING, columns),
-                "only": format_html_join("\n    ", PAIR, zip(labels, rows[0], strict=True)) if len(rows) == 1 else "",
+                "meanings": _list_of(MEANING, ((column["label"], column["explanation"], column["name"]) for column in columns)),
+                "only": _list_of(PAIR, zip(labels, rows[0], strict=True)) if len(rows) == 1 else "",
                 "open": _table_rows(labels, rows[:OPEN_ROWS]),
                 "more": _table_rows(labels, rows[OPEN_ROWS:]),
                 "more_rows": len(rows[OPEN_ROWS:]),
@@ -137,6 +136,10 @@ class HtmlPage:
     def _speaking(self) -> Iterator[None]:
         with override(self.language):
             yield
+
+
+def _list_of(pattern: str, lines: Iterable[Sequence[str]]) -> SafeString:
+    return SafeString("\n    ".join(pattern.format(*map(escape, line)) for line in lines))
 
 
 def _table_rows(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> SafeString:
