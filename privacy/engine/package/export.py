@@ -160,7 +160,8 @@ class _Package:
                 yield written.csv_file, csv.read()
         yield "information.json", iter([_document(self.information)])
         yield "index.html", self._index()
-        yield "contents.json", iter([json.dumps([*map(_contents_of, self.written)], ensure_ascii=False).encode("utf-8", "replace")])
+        contents = json.dumps([*map(_contents_of, self.written)], ensure_ascii=False)
+        yield "contents.json", iter([contents.encode("utf-8", "replace")])
 
     def _json(self, written: Written, csv: Spool) -> Iterator[bytes]:
         encoder = RowEncoder([column.name for column in written.part.columns])
