@@ -61,6 +61,7 @@ TABLE: dict[str, Rule] = {
     "request.report_task": _rule(_("Report that a task outside the system is done"), _CASE_STAFF),
     # What is held and where. No person appears here.
     "store.see": _rule(_("See data stores, data maps and purges"), _MAP_READERS),
+    "processing.see": _rule(_("See and download the record of processing"), _MAP_READERS),
     "map.confirm": _rule(_("Confirm what a data map only assumed"), {ENGINEER}),
     "recipient.change": _rule(_("Add and change recipients"), {ADMINISTRATOR}),
     "delivery.see": _rule(_("See whether messages and hooks were delivered, never their content"), {ENGINEER, OFFICER}),

@@ -55,6 +55,9 @@ INSYN_COMPANY_NAME = env.text("INSYN_COMPANY_NAME", "Nordhem Webbhotell AB" if D
 INSYN_SUPPORT_EMAIL = env.text("INSYN_SUPPORT_EMAIL", "dataskydd@nordhem.example" if DEMO else None)
 INSYN_SUPPORT_PHONE = env.text("INSYN_SUPPORT_PHONE", "+46 8 465 004 97" if DEMO else "")
 INSYN_POSTAL_ADDRESS = env.text("INSYN_POSTAL_ADDRESS", "Nordhem Webbhotell AB, Exempelgatan 1, 111 11 Stockholm" if DEMO else "")
+# Whom to ask about data protection, and the country in which Insyn's own database lies: for the record of processing (Art. 30).
+INSYN_DPO_CONTACT = env.text("INSYN_DPO_CONTACT", "Olof Ombud, dataskyddsombud@nordhem.example" if DEMO else "")
+INSYN_COUNTRY = env.text("INSYN_COUNTRY", "SE" if DEMO else "")
 # The company's look: a picture file, and colours that can be read on what they stand on (requests_app/portal/colours.py).
 INSYN_BRAND_LOGO = env.text("INSYN_BRAND_LOGO", "")
 INSYN_BRAND_DEFAULTS = ("#12433d", "#f5f1e6", "#e3a857", "#0b5a50", "#86d6c5")  # as static/portal/portal.css has them

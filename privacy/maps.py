@@ -183,6 +183,8 @@ def _save(
     )
     store.url = urls.get(dataset.key) or store.url
     store.name, store.role, store.is_active = dataset.name, dataset.role, True
+    if dataset.country:
+        store.country, store.safeguard = dataset.country, dataset.safeguard[:200]
     store.health, store.health_error, store.checked_at = Store.Health.OK, "", now
     store.save()
     wanted = {c for c in (on_erasure,) if c and dataset.undecided}

@@ -7,13 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from privacy import collection_words
 from privacy.datamap.categories import policy_category
 from privacy.datamap.loader import parse
 from privacy.datamap.model import Dataset
 from privacy.engine.package.export import Part
-from privacy.information import Held
 from privacy.models import Store
+from privacy.processing import Held
 
 KEY = "insyn"
 FILE = Path(__file__).parent / "datasets" / "insyn.yml"
@@ -28,8 +30,11 @@ def dataset() -> Dataset:
     return found
 
 
-def held(own: Own) -> Held:
-    return Held(Store(key=KEY, name=dataset().name), dataset(), frozenset(own))
+def held(own: Own | None) -> Held:
+    """What is held of one person, or of everybody (None)."""
+    return Held(
+        Store(key=KEY, name=dataset().name, country=settings.INSYN_COUNTRY), dataset(), None if own is None else frozenset(own)
+    )
 
 
 def parts(own: Own, *, language: str, portability: bool, options: Mapping[str, Any]) -> Iterator[Part]:

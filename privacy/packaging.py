@@ -23,9 +23,10 @@ from privacy.engine.locate.search import locate
 from privacy.engine.locate.subject import Subject
 from privacy.engine.package.export import Column, Part
 from privacy.engine.package.redact import withheld_fields
-from privacy.information import Held, information, transfer_problems
+from privacy.information import information, transfer_problems
 from privacy.maps import Maps, open_maps
 from privacy.own import Own
+from privacy.processing import Held
 from privacy.stores import base
 from privacy.stores.base import Groups, Session, Values
 from privacy.terms import Person, RunOutcome, StoreUnavailable

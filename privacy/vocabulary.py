@@ -103,6 +103,24 @@ SOURCES: dict[str, Words] = {
     "third_party": _("We got it from somebody else."),
 }
 
+SUBJECTS: dict[str, Words] = {
+    "anonymous_user": _("Users who are not signed in"),
+    "citizen_voter": _("Citizens"),
+    "commuter": _("Commuters"),
+    "consultant": _("Consultants"),
+    "customer": _("Customers"),
+    "employee": _("Employees"),
+    "job_applicant": _("Job applicants"),
+    "next_of_kin": _("Next of kin"),
+    "passenger": _("Passengers"),
+    "patient": _("Patients"),
+    "prospect": _("Prospective customers"),
+    "shareholder": _("Shareholders"),
+    "supplier_vendor": _("Suppliers"),
+    "trainee": _("Trainees"),
+    "visitor": _("Visitors"),
+}
+
 RECIPIENT_ROLES: dict[str, Words] = {
     "processor": _("works for us and on our instructions (processor)"),
     "controller": _("decides for itself how it uses the data (controller)"),

@@ -11,6 +11,10 @@ from privacy.datamap.periods import ALIGNMENTS, Period, YearEnd
 
 BASES = ("6-1-a", "6-1-b", "6-1-c", "6-1-d", "6-1-e", "6-1-f")
 SOURCES = ("provided", "observed", "derived", "third_party")
+SUBJECTS = (  # the data subjects that the Fides taxonomy names
+    "anonymous_user", "citizen_voter", "commuter", "consultant", "customer", "employee", "job_applicant", "next_of_kin",
+    "passenger", "patient", "prospect", "shareholder", "supplier_vendor", "trainee", "visitor",
+)  # fmt: skip
 NATURES = ("owns", "refers", "joint")
 
 
@@ -95,7 +99,7 @@ class _Reader:
 def read_extension(dataset: Dataset, raw: Any, where: str) -> Dataset:
     """The dataset with everything `meta.privacy` says. Raises DataMapError."""
     reader = _Reader(dataset, f"{where}: meta.privacy")
-    known = ("role", "purposes", "collections", "links", "keys", "fields", "hooks", "fiscal_year_ends")
+    known = ("role", "purposes", "collections", "links", "keys", "fields", "hooks", "fiscal_year_ends", "security", "location")
     top = reader.mapping(raw, "meta.privacy", known)
     role, controller_link = _role(reader, top.get("role"))
     purposes = _purposes(reader, top.get("purposes"))
@@ -109,6 +113,7 @@ def read_extension(dataset: Dataset, raw: Any, where: str) -> Dataset:
             fields = dict(collections[collection].fields)
             fields[name] = _field(reader, collections[collection], fields[name], item, f"fields.{path}", purposes)
             collections[collection] = replace(collections[collection], fields=fields)
+    location = reader.mapping(top.get("location"), "location", ("country", "safeguard"))
     result = replace(
         dataset,
         role=role,
@@ -119,6 +124,9 @@ def read_extension(dataset: Dataset, raw: Any, where: str) -> Dataset:
         keys=tuple(_keys(reader, top.get("keys"))),
         hooks=_hooks(reader, top.get("hooks")),
         year_end=reader.parsed(YearEnd.parse, top.get("fiscal_year_ends", "12-31"), "fiscal_year_ends", YearEnd()),
+        security=reader.label(top.get("security"), "security"),
+        country=_country(reader, location.get("country")),
+        safeguard=str(location.get("safeguard", "")),
     )
     if reader.problems:
         raise DataMapError(reader.problems)
@@ -135,11 +143,19 @@ def _role(reader: _Reader, raw: Any) -> tuple[str, str | None]:
     return "controller", None
 
 
+def _country(reader: _Reader, raw: Any) -> str:
+    # YAML reads a bare NO as false.
+    text = "NO" if raw is False else str(raw or "").upper()
+    if text and not (len(text) == 2 and text.isascii() and text.isalpha()):
+        reader.problem("location.country", "write the country as two letters, such as SE")
+    return text
+
+
 def _purposes(reader: _Reader, raw: Any) -> dict[str, Purpose]:
     found: dict[str, Purpose] = {}
     for number, entry in enumerate(reader.sequence(raw, "purposes"), 1):
         place = f"purposes[{number}]"
-        item = reader.mapping(entry, place, ("key", "basis", "label", "recipients", "transfer", "automated_decision"))
+        item = reader.mapping(entry, place, ("key", "basis", "label", "recipients", "transfer", "automated_decision", "subjects"))
         if not item.get("key") or not item.get("basis"):
             reader.problem(place, "a purpose has a `key` and a `basis`")
             continue
@@ -153,6 +169,10 @@ def _purposes(reader: _Reader, raw: Any) -> dict[str, Purpose]:
             recipients=tuple(str(r) for r in reader.sequence(item.get("recipients"), f"{place}.recipients")),
             transfer=str(item.get("transfer", "none")),
             automated_decision=reader.flag(item.get("automated_decision"), f"{place}.automated_decision"),
+            subjects=tuple(
+                str(reader.choice(subject, f"{place}.subjects", SUBJECTS))
+                for subject in reader.sequence(item.get("subjects"), f"{place}.subjects")
+            ),
         )
     return found
 

@@ -81,6 +81,7 @@ class Purpose:
     recipients: tuple[str, ...] = ()
     transfer: str = "none"
     automated_decision: bool = False
+    subjects: tuple[str, ...] = ()  # whom it is about, such as "customer" (Art. 30(1)(c))
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,9 @@ class Dataset:
     keys: tuple[tuple[tuple[str, str], ...], ...] = ()  # each: (collection, field) pairs, child's half then parent's half
     hooks: Mapping[str, str] = field(default_factory=dict)
     year_end: YearEnd = field(default_factory=YearEnd)
+    security: Label = field(default_factory=dict)  # how it is protected, in general words (Art. 30(1)(g))
+    country: str = ""  # where it lies (ISO 3166), and what protects it outside the EEA (Art. 15(2))
+    safeguard: str = ""
     warnings: tuple[str, ...] = ()
     digest: str = ""
 

@@ -25,6 +25,7 @@ SECTIONS: list[tuple[Any, list[tuple[str, Any, str]]]] = [
         _("Data"),
         [
             ("privacy_store_changelist", _("Data stores"), "store.see"),
+            ("privacy_store_record", _("Record of processing"), "processing.see"),
             ("privacy_recipient_changelist", _("Recipients"), "store.see"),
             ("privacy_purgerun_changelist", _("Purges"), "store.see"),
             ("privacy_remnant_changelist", _("Kept rows"), "request.see"),

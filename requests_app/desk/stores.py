@@ -6,19 +6,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
 
-from accounts.desk import DeskAdmin
+from accounts.desk import DeskAdmin, refuse_unless
 from accounts.roles import may
 from accounts.staff_site import staff_site
 from privacy.models import DatasetVersion, PurgeRun, Store
+from privacy.record import Record, as_csv, record_of_processing
+from privacy.record_dpv import as_json_ld
 from requests_app.desk.coverage import coverage_of
 from requests_app.desk.due import badge
+from requests_app.desk.processing import shown_record
 from requests_app.models import RunState, StoreRun
 
+RECORD_FILES = {"csv": ("text/csv; charset=utf-8", as_csv), "jsonld": ("application/ld+json", as_json_ld)}
 HEALTH_TONES = {Store.Health.OK: "ok", Store.Health.DOWN: "bad", Store.Health.UNKNOWN: "plain"}
 
 
@@ -95,6 +103,26 @@ class StoreAdmin(DeskAdmin):
     def waiting(self, store: Any) -> int:
         return store.stopped or 0
 
+    def more_urls(self) -> list[URLPattern]:
+        return [
+            path("record/", self.view(require_GET(self.processing_view)), name=self.url_name("record")),
+            path("record.<slug:form>", self.view(require_GET(self.processing_file_view)), name=self.url_name("recordfile")),
+        ]
+
+    def processing_view(self, request: HttpRequest) -> HttpResponse:
+        """The record of processing (Art. 30), as the maps in use give it."""
+        refuse_unless(request, "processing.see")
+        return self.page(request, "admin/processing.html", {"title": _("Record of processing"), **shown_record(_record())})
+
+    def processing_file_view(self, request: HttpRequest, form: str) -> HttpResponse:
+        refuse_unless(request, "processing.see")
+        if form not in RECORD_FILES:
+            raise Http404
+        content_type, write = RECORD_FILES[form]
+        answer = HttpResponse(write(_record()), content_type=content_type)
+        answer["Content-Disposition"] = f'attachment; filename="record-of-processing.{form}"'
+        return answer
+
     def page_context(self, request: HttpRequest, record: Store) -> dict[str, Any]:
         versions = record.versions.defer("source").order_by("-version")
         current = record.versions.filter(is_current=True).first()
@@ -107,3 +135,7 @@ class StoreAdmin(DeskAdmin):
             "purges": purges,
             "may_confirm": may(request.user, "map.confirm"),
         }
+
+
+def _record() -> Record:
+    return record_of_processing(language=get_language()[:2], now=timezone.now())

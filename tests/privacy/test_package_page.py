@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from privacy import collection_words, package
 from privacy.datamap.loader import parse
 from privacy.engine.package.export import Column, Part
-from privacy.information import Held, information
+from privacy.information import information
 from privacy.models import Recipient, Store
 from privacy.package_page import LONGEST_CELL, NOTHING, OPEN_ROWS, HtmlPage
+from privacy.processing import Held
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOSTILE = [

@@ -44,6 +44,8 @@ PAGES = {
     "requests_app_outboxitem_change": "delivery.see",
     "privacy_store_changelist": "store.see",
     "privacy_store_change": "store.see",
+    "privacy_store_record": "processing.see",
+    "privacy_store_recordfile": "processing.see",
     "privacy_datasetversion_changelist": "store.see",
     "privacy_datasetversion_change": "store.see",
     "privacy_datasetversion_confirm": "map.confirm",
@@ -146,6 +148,8 @@ class World:
         model, _underscore, page = name.rpartition("_")
         if page in ("change", "edit", "handled", "who") and model in pk:
             args = [pk[model].pk]
+        elif page == "recordfile":
+            args = ["csv"]
         elif page == "rows":
             args = [self.case.pk]
         elif page == "file":

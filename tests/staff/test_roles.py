@@ -47,6 +47,7 @@ def test_the_officer_changes_nothing():
         "request.reveal_identity",
         "request.search",
         "store.see",
+        "processing.see",
         "delivery.see",
         "audit.see",
         "record.see",
