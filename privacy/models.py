@@ -112,7 +112,14 @@ class AuditEvent(models.Model):
         verbose_name_plural = _("audit events")
         ordering: ClassVar = ["chain", "seq"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["chain", "seq"], name="audit_seq_once")]
-        indexes: ClassVar = [models.Index(fields=["at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["at"]),
+            models.Index(
+                fields=["-id"],
+                condition=models.Q(chain="system", action__in=("audit.verified", "audit.checkpoint")),
+                name="audit_verifications",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain}/{self.seq}"
@@ -206,6 +213,7 @@ class PurgeRun(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["store"], condition=models.Q(state="running"), name="one_purge_per_store"),
         ]
+        indexes: ClassVar = [models.Index(fields=["store", "collection", "-started_at", "-id"], name="purges_newest_of_each")]
 
     def __str__(self) -> str:
         return f"purge {self.pk}"

@@ -103,6 +103,7 @@ WORDS: dict[str, Any] = {
     "operator.lift": gettext_lazy("Lifted a restriction by command"),
     "retention.purged": gettext_lazy("Purged by a retention rule"),
     "ledger.replayed": gettext_lazy("Erased again from the ledger"),
+    "audit.verified": gettext_lazy("Verified the whole log"),
     "audit.checkpoint": gettext_lazy("Signed a checkpoint of the log"),
 }
 
