@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 
 from privacy import audit
-from requests_app.models import OPEN_STATES, RightsRequest, State
+from requests_app.models import ANSWERED_STATES, OPEN_STATES, RightsRequest, State
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def transition(
     """
     rule = TRANSITIONS[action]
     columns: dict[str, Any] = {"closed_at": None if rule.target in OPEN_STATES else now, **(changes or {}), "state": rule.target}
+    if rule.target in ANSWERED_STATES:
+        columns["answered_at"] = Coalesce("answered_at", Value(now))  # a restriction that ends was answered when it came in force
     with transaction.atomic():
         standing = RightsRequest.objects.select_for_update().filter(pk__in=list(requests), state__in=rule.sources).order_by("pk")
         moved = dict(standing.values_list("pk", "reference"))

@@ -1,4 +1,4 @@
-"""The first page: a few figures that say what needs somebody now, each a link to its list."""
+"""The first page: figures that say what needs somebody now, each a link to its list; how long answers take; how things stand."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from accounts.models import Staff
 from accounts.roles import may
 from accounts.second_factor import without_second_factor
 from privacy.models import PurgeRun, Store
-from requests_app.desk import consents, reads
+from requests_app.case.answer_times import answer_times, months_shown
+from requests_app.desk import consents, house, reads
+from requests_app.desk.answer_chart import Chart, chart_of
 from requests_app.desk.due import due_badge
-from requests_app.desk.purges import last_purges
+from requests_app.desk.purges import stopped_last_time
 from requests_app.desk.queue import COLUMNS, state_badge
 from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import OutboxItem, RightsRequest
@@ -40,17 +42,25 @@ class Figure:
 def first_page(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
     figures: list[Figure] = []
-    next_up: list[dict[str, Any]] = []
+    more: dict[str, Any] = {}
     if may(user, "request.see"):
         figures += _case_figures(user)
-        next_up = _next_up(user)
+        more |= {"next_up": _next_up(user), "answer_times": _answer_times()}
     if may(user, "store.see"):
         figures += _store_figures()
+        more |= {"stores": house.stores(), "purges": house.purges()}
+    if may(user, "audit.see"):
+        more["verification"] = house.verification()
     if may(user, "delivery.see"):
         figures += _delivery_figures()
     if may(user, "staff.manage"):
         figures += _staff_figures()
-    return {"figures": figures, "next_up": next_up}
+    return {"figures": figures, **more}
+
+
+def _answer_times() -> Chart | None:
+    now = timezone.now()
+    return chart_of(answer_times(now=now), months_shown(now=now), reverse("admin:requests_app_rightsrequest_changelist"))
 
 
 def _case_figures(user: Staff) -> list[Figure]:
@@ -65,17 +75,17 @@ def _case_figures(user: Staff) -> list[Figure]:
         ("soon", _("Due within 7 days"), "due=soon", reads.due_soon(today), "warn"),
         ("identity", _("Wait for proof of identity"), "state__exact=identifying", reads.waiting_for_identity(), "ok"),
         ("stopped", _("Stopped in a store"), "runs=stopped", reads.stopped(), "bad"),
-        # A person may write about a closed request, too.
-        ("messages", _("Messages to answer"), "show=all&messages=unanswered", reads.unanswered(), "warn"),
     ]
-    open_or_written = reads.OPEN | reads.unanswered()
-    counts = RightsRequest.objects.filter(open_or_written).aggregate(
+    counts = RightsRequest.objects.filter(reads.OPEN).aggregate(
         **{key: Count("pk", filter=condition) for key, _l, _q, condition, _t in wanted}
     )
     queue = reverse("admin:requests_app_rightsrequest_changelist")
     figures = [Figure(label, counts[key], f"{queue}?{query}", tone) for key, label, query, _condition, tone in wanted]
+    # A person may write about a closed request, too.
+    written = RightsRequest.objects.filter(reads.unanswered()).count()
+    messages = Figure(_("Messages to answer"), written, f"{queue}?show=all&messages=unanswered", "warn")
     url = reverse("admin:requests_app_consent_changelist") + "?task=waiting"
-    return [*figures, Figure(_("Consents to be acted on"), consents.waiting().count(), url, "warn")]
+    return [*figures, messages, Figure(_("Consents to be acted on"), consents.waiting().count(), url, "warn")]
 
 
 def _next_up(user: Staff) -> list[dict[str, Any]]:
@@ -103,7 +113,7 @@ def _store_figures() -> list[Figure]:
         down=Count("pk", filter=Q(health=Store.Health.DOWN), distinct=True),
         empty=Count("pk", filter=~Q(versions__is_current=True), distinct=True),
     )
-    failed = PurgeRun.objects.filter(last_purges()).count()
+    failed = PurgeRun.objects.filter(stopped_last_time()).count()
     url = reverse("admin:privacy_store_changelist")
     return [
         Figure(_("Stores out of reach"), stores["down"], f"{url}?health__exact=down", "bad"),

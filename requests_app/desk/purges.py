@@ -19,18 +19,24 @@ class LastPurgeFilter(admin.SimpleListFilter):
     parameter_name = "last"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("stopped", _("Stopped or failed last time"))]
+        return [("each", _("The last of each rule")), ("stopped", _("Stopped or failed last time"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(last_purges()) if self.value() == "stopped" else queryset
+        conditions = {"each": last_of_each_rule, "stopped": stopped_last_time}
+        return queryset.filter(conditions[chosen]()) if (chosen := self.value()) in conditions else queryset
 
 
-def last_purges() -> Q:
+def stopped_last_time() -> Q:
     """The newest purge of each collection, where that one did not end well."""
+    return last_of_each_rule() & Q(state__in=["failed", "stopped"])
+
+
+def last_of_each_rule() -> Q:
+    """The newest purge of each collection; a collection has one rule."""
     newest = (
         PurgeRun.objects.order_by("store_id", "collection", "-started_at", "-pk").distinct("store_id", "collection").values("pk")
     )
-    return Q(pk__in=newest, state__in=["failed", "stopped"])
+    return Q(pk__in=newest)
 
 
 @admin.register(PurgeRun, site=staff_site)

@@ -8,12 +8,15 @@ from django.contrib import admin
 from django.db.models import Case, Prefetch, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts.desk import DeskAdmin
 from accounts.models import Staff
+from requests_app.case.answer_times import answered_in, months_shown
 from requests_app.desk import reads
 from requests_app.desk.due import badge, day, due_badge
 from requests_app.desk.words import RIGHT_NAMES
@@ -113,6 +116,23 @@ class MessagesFilter(ConditionFilter):
         return {"unanswered": (_("Wait for our answer"), reads.unanswered())}
 
 
+class AnsweredFilter(admin.SimpleListFilter):
+    """The month in which an answer was given; on offer where closed cases are shown."""
+
+    title = _("answered")
+    parameter_name = "answered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        if not request.GET.get(ShowFilter.parameter_name):
+            return []
+        months = reversed(months_shown(now=timezone.now()))
+        return [(f"{month:%Y-%m}", capfirst(date_format(month, "F Y"))) for month in months]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = [month for month in months_shown(now=timezone.now()) if f"{month:%Y-%m}" == self.value()]
+        return queryset.filter(**answered_in(chosen[0])) if chosen else queryset
+
+
 class RightFilter(admin.SimpleListFilter):
     title = _("right")
     parameter_name = "right"
@@ -145,7 +165,18 @@ class Queue(DeskAdmin):
     see = "request.see"
     change_list_template = "admin/queue.html"
     list_display = ("ref", "right_name", "state_text", "due", "level", "stores_done", "assigned_to")
-    list_filter = (ShowFilter, WhoseFilter, DueFilter, "state", RightFilter, RunsFilter, MessagesFilter, "source", PersonFilter)
+    list_filter = (
+        ShowFilter,
+        WhoseFilter,
+        DueFilter,
+        "state",
+        RightFilter,
+        RunsFilter,
+        MessagesFilter,
+        AnsweredFilter,
+        "source",
+        PersonFilter,
+    )
     sortable = ("right_name", "state_text", "due", "level")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RightsRequest]:

@@ -14,6 +14,7 @@ from django.utils.translation import override
 from accounts import codes
 from privacy.models import Remnant
 from requests_app import consents
+from requests_app.case.answer_times import keep_answer_times
 from requests_app.files import uploads
 from requests_app.keeping import forgetting
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
@@ -25,6 +26,7 @@ def nightly(*, now: datetime) -> None:
     """Each step stands alone; the work itself is done by the workers that the bell calls."""
     restrict_newer_rows(now=now)
     ask_new_stores(now=now)
+    keep_answer_times(now=now)
     say_which_kept_rows_stay(now=now)
     uploads.delete_old(now=now)
     outbox.forget_delivered(now=now)

@@ -1,9 +1,11 @@
 """The tables of the case: the case itself, what its person agreed to, and who acts for whom."""
 
 from requests_app.models.case import (
+    ANSWERED_STATES,
     LIFT,
     OPEN_STATES,
     REFERENCE_ALPHABET,
+    AnswerTimes,
     ApiToken,
     Message,
     OutboxItem,
@@ -23,9 +25,11 @@ from requests_app.models.consent import Consent, PolicyVersion, chain_of
 from requests_app.models.representation import Representation
 
 __all__ = [
+    "ANSWERED_STATES",
     "LIFT",
     "OPEN_STATES",
     "REFERENCE_ALPHABET",
+    "AnswerTimes",
     "ApiToken",
     "Consent",
     "Message",

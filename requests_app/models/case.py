@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
@@ -50,6 +51,7 @@ class State(models.TextChoices):
     WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
+ANSWERED_STATES = (State.COMPLETED, State.REFUSED, State.RESTRICTED)
 OPEN_STATES = (
     State.RECEIVED,
     State.IDENTIFYING,
@@ -77,6 +79,12 @@ class Source(models.TextChoices):
     PHONE = "phone", _("phone")
     POST = "post", _("letter")
     OPERATOR = "operator", _("operator's command")
+
+
+def _days(*moments: str) -> models.Func:
+    """Whole days between two columns, by the calendar in Sweden (`deadlines.LOCAL`), as the database reckons them."""
+    local = [models.Func(name, template="(%(expressions)s AT TIME ZONE 'Europe/Stockholm')::date") for name in moments]
+    return models.Func(*local, template="(%(expressions)s)", arg_joiner=" - ", output_field=models.IntegerField())
 
 
 class RightsRequest(models.Model):
@@ -113,6 +121,18 @@ class RightsRequest(models.Model):
     answer = EncryptedTextField(null=True)  # the closing letter or refusal, word for word as it was sent
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, blank=True)
     waived_at = models.DateTimeField(null=True)  # the person lets the erasure go ahead of their other open requests (R30)
+    answered_at = models.DateTimeField(null=True)  # carried out, refused, or a restriction in force; never changed again
+    answered_days = models.GeneratedField(  # days that the clock ran, from the day it reached us to the answer
+        expression=models.Func(
+            _days("answered_at", "received_at"),
+            F("paused_days"),
+            Coalesce(_days("answered_at", "paused_at"), 0),
+            template="(%(expressions)s)",
+            arg_joiner=" - ",
+        ),
+        output_field=models.IntegerField(null=True),
+        db_persist=True,
+    )
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -122,6 +142,13 @@ class RightsRequest(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["due_on", "id"], condition=Q(closed_at=None), name="open_requests_by_due"),
             models.Index(fields=["state", "due_on"]),
+            models.Index(fields=["-closed_at", "due_on", "id"], name="requests_newest_closed_first"),
+            models.Index(
+                fields=["answered_at"],
+                include=["right", "answered_days"],
+                condition=Q(answered_at__isnull=False),
+                name="requests_by_answer",
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -155,6 +182,25 @@ class RightsRequest(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+
+class AnswerTimes(models.Model):
+    """How long the answers of a month that is over took, reckoned once: it outlives the cases and names nobody."""
+
+    month = models.DateField()  # its first day
+    right = models.CharField(max_length=16, choices=Right)
+    answered = models.PositiveIntegerField()
+    median = models.FloatField()  # days that the clock ran
+    p90 = models.FloatField()
+
+    class Meta:
+        verbose_name = _("time to answer")
+        verbose_name_plural = _("times to answer")
+        ordering: ClassVar = ["month", "right"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["month", "right"], name="answer_times_once_a_month")]
+
+    def __str__(self) -> str:
+        return f"answer times {self.pk}"
 
 
 class RunState(models.TextChoices):

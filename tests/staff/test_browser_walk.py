@@ -1,6 +1,7 @@
 """The desk in a real browser: an invitation, an erasure by four eyes, and every page under axe and the strict policy."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Locator
 
 from accounts.models import Staff
-from privacy.models import Recipient, Remnant
+from privacy.models import PurgeRun, Recipient, Remnant
 from requests_app.models import State
 from requests_app.running import outbox
 from requests_app.running.workers import locate_due
@@ -19,6 +20,7 @@ from tests.portal.audit import desk_faults
 from tests.portal.browser import Person
 from tests.privacy.shared_rows import Shop
 from tests.staff.conftest import CANARY, CONTESTED, FOUND, Desk, code_of, fresh, make_case, overdue, sign_in
+from tests.staff.test_answer_times import answered
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -208,6 +210,10 @@ def test_every_page_passes_the_long_look(signed_in):
     desk = Desk()
     case = overdue(make_case("erasure", findings=(FOUND, CONTESTED), ground="a"))
     make_request(right="access", level=1)
+    answered("access", timezone.localdate() - timedelta(days=9), timezone.localdate())
+    PurgeRun.objects.create(
+        store=case.runs.first().store, collection="login", rule="P1Y", state="failed", started_at=timezone.now()
+    )
     outbox.enqueue(kind="task", key="t", to=None, payload={"text": "Write a letter"}, request=case, now=timezone.now())
     Recipient.objects.create(key="bookkeeper", name="Siffror AB")
     kept = Remnant.objects.create(
@@ -239,6 +245,7 @@ def test_every_page_passes_the_long_look(signed_in):
             reverse("admin:requests_app_outboxitem_changelist"),
         ],
         "olof": [
+            reverse("admin:index"),
             reverse("admin:privacy_auditevent_changelist"),
             reverse("admin:privacy_ledgerentry_changelist"),
             reverse("admin:privacy_remnant_changelist"),
