@@ -67,6 +67,7 @@ TABLE: dict[str, Rule] = {
     "delivery.see": _rule(_("See whether messages and hooks were delivered, never their content"), {ENGINEER, OFFICER}),
     # Proof.
     "audit.see": _rule(_("Read the audit log and verify it"), {OFFICER, ADMINISTRATOR}),
+    "audit.export": _rule(_("Take the audit log away as a file (logged)"), {OFFICER, ADMINISTRATOR}),
     "record.see": _rule(_("See restrictions, the suppression list, the erasure ledger and operators' commands"), {OFFICER}),
     # People who work here.
     "staff.see": _rule(_("See the list of staff"), {OFFICER, ADMINISTRATOR}),

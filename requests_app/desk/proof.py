@@ -2,30 +2,104 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.desk import DeskAdmin, refuse_unless
+from accounts.roles import may
 from accounts.staff_site import staff_site
-from privacy import audit
+from privacy import audit, audit_export
+from privacy.audit_export import Wanted
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, Restriction, Suppression
 from privacy.verifying import verify_log
 from requests_app.desk.trail import WORDS, actor_in_words, compact, nested, staff_names
 
 MOST_PROBLEMS = 200
+# The beginning of an action, and what that kind is called.
+KINDS: dict[str, Any] = {
+    "request.": _("steps of a case"),
+    "identity.": _("identity"),
+    "contested.": _("contested rows"),
+    "run.": _("work in the data stores"),
+    "package.": _("packages"),
+    "message.": _("messages"),
+    "upload.": _("files"),
+    "consent.": _("consents"),
+    "operator.": _("operators' commands"),
+    "retention.": _("purges"),
+    "datamap.": _("data maps"),
+    "staff.": _("staff"),
+    "audit.": _("the log itself"),
+}
+ACTORS: dict[str, Any] = {
+    "customer": _("customers"),
+    "staff:": _("staff"),
+    "operator:": _("operators"),
+    "system": _("Insyn"),
+}
+CONTENT_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 
 
 def chain_named(text: str | None) -> str:
     """The chain that somebody typed: references are in capitals."""
     name = (text or "").strip()
     return name if name == audit.SYSTEM else name.upper()
+
+
+def wanted_events(asked: Any) -> Wanted:
+    """What the filters of the page ask for; a day that is none asks for nothing."""
+    return Wanted(
+        chain=chain_named(asked.get("chain")),
+        what=asked.get("what", "") if asked.get("what") in KINDS else "",
+        who=asked.get("who", "") if asked.get("who") in ACTORS else "",
+        since=_day(asked.get("since")),
+        until=_day(asked.get("until")),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+
+
+class ChosenFilter(admin.SimpleListFilter):
+    """One of the filters of `wanted_events`; what it holds is typed or chosen above the list."""
+
+    choices_on_offer: dict[str, Any] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        typed = request.GET.get(self.parameter_name or "", "").strip()
+        return list(self.choices_on_offer.items()) or ([(typed, typed)] if typed else [])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(wanted_events({self.parameter_name: self.value() or ""}).condition())
+
+
+class WhatFilter(ChosenFilter):
+    title, parameter_name, choices_on_offer = _("what"), "what", KINDS
+
+
+class WhoFilter(ChosenFilter):
+    title, parameter_name, choices_on_offer = _("who"), "who", ACTORS
+
+
+class SinceFilter(ChosenFilter):
+    title, parameter_name = _("from"), "since"
+
+
+class UntilFilter(ChosenFilter):
+    title, parameter_name = _("to"), "until"
 
 
 class ChainFilter(admin.SimpleListFilter):
@@ -49,14 +123,36 @@ class AuditAdmin(DeskAdmin):
     change_list_template = "admin/audit_list.html"
     page_template = "admin/audit_event.html"
     list_display = ("at", "chain_name", "seq", "what", "who", "payload_text")
-    list_filter = (ChainFilter,)
+    list_filter = (ChainFilter, WhatFilter, WhoFilter, SinceFilter, UntilFilter)
     ordering = ("-at", "-pk")
     labels = {"at": _("when"), "seq": _("number")}
     sortable = ("at",)
     list_per_page = 100
 
     def more_urls(self) -> list[URLPattern]:
-        return [path("verify/", self.view(self.verify_view), name=self.url_name("verify"))]
+        return [
+            path("verify/", self.view(self.verify_view), name=self.url_name("verify")),
+            path("export/", self.view(self.export_view), name=self.url_name("export")),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        more = {"wanted": wanted_events(request.GET), "may_export": may(request.user, "audit.export")}
+        return super().changelist_view(request, more | (extra_context or {}))
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The events that the page shows, as a file; by POST, since taking the log away is written down in it."""
+        refuse_unless(request, "audit.export")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = request.POST.get("form", "")
+        if form not in CONTENT_TYPES:
+            return redirect(self.url("changelist"))
+        pieces = audit_export.export(
+            wanted=wanted_events(request.POST), form=form, actor=f"staff:{request.user.pk}", now=timezone.now()
+        )
+        answer = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[form])
+        answer["Content-Disposition"] = f'attachment; filename="audit.{form}"'
+        return answer
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)

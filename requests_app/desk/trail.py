@@ -104,6 +104,7 @@ WORDS: dict[str, Any] = {
     "retention.purged": gettext_lazy("Purged by a retention rule"),
     "ledger.replayed": gettext_lazy("Erased again from the ledger"),
     "audit.verified": gettext_lazy("Verified the whole log"),
+    "audit.exported": gettext_lazy("Took the log away as a file"),
     "audit.checkpoint": gettext_lazy("Signed a checkpoint of the log"),
 }
 

@@ -50,6 +50,7 @@ def test_the_officer_changes_nothing():
         "processing.see",
         "delivery.see",
         "audit.see",
+        "audit.export",
         "record.see",
         "staff.see",
     }

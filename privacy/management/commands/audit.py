@@ -1,8 +1,9 @@
-"""`manage.py audit verify|checkpoint`: is the log whole, and a signed proof of its state outside the database."""
+"""`manage.py audit verify|checkpoint|export`: is the log whole, a signed proof of its state outside the database, a copy."""
 
 from __future__ import annotations
 
 import json
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from privacy import audit, checkpoints
+from privacy import audit, audit_export, checkpoints
 from privacy.audit import Problem
+from privacy.audit_export import Wanted
 from privacy.verifying import verify_log
 
 
@@ -26,6 +28,11 @@ class Command(BaseCommand):
             "--chain", action="append", metavar="REFERENCE", help="only this case's chain, or `system`; repeatable"
         )
         verify.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        take = actions.add_parser("export", help="write the log as a file that scripts/verify_audit.py checks without a database")
+        take.add_argument("--out", metavar="FILE", required=True, help="a new file, or - for standard output")
+        take.add_argument("--chain", metavar="REFERENCE", default="", help="only this case's chain, or `system`")
+        take.add_argument("--csv", action="store_true", help="as a table; it cannot be checked")
+        take.add_argument("--actor", metavar="NAME", required=True, help="who does this; the log tells of it")
         make = actions.add_parser("checkpoint", help="verify, then sign the heads of all chains into INSYN_CHECKPOINT_DIR")
         make.add_argument("--json", action="store_true", help="one JSON object on standard output")
         make.add_argument(
@@ -39,6 +46,8 @@ class Command(BaseCommand):
         try:
             if action == "verify":
                 self._verify(options["chain"], as_json=options["json"])
+            elif action == "export":
+                self._export(options["out"], options["chain"], options["actor"], as_table=options["csv"])
             else:
                 self._checkpoint(options["restart"], options["actor"], as_json=options["json"])
         except ImproperlyConfigured as error:
@@ -52,6 +61,25 @@ class Command(BaseCommand):
             self._tell(problems)
         if problems:
             raise SystemExit(1)
+
+    def _export(self, out: str, chain: str, actor: str, *, as_table: bool) -> None:
+        try:
+            pieces = audit_export.export(
+                wanted=Wanted(chain=chain),
+                form="csv" if as_table else "jsonl",
+                actor=f"operator:{actor}",
+                now=timezone.now(),
+            )
+            if out == "-":
+                for piece in pieces:
+                    self.stdout.write(piece.decode(), ending="")
+                return
+            with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.writelines(pieces)
+        except OSError as error:
+            raise CommandError(f"{out}: {error.strerror}", returncode=2) from None
+        except ValueError as error:  # an actor's name that the log does not take
+            raise CommandError(str(error), returncode=2) from None
 
     def _tell(self, problems: list[Problem]) -> None:
         for problem in problems:
