@@ -59,6 +59,7 @@ TABLE: dict[str, Rule] = {
     "request.tell_before_lifting": _rule(_("Tell the customer before a restriction is lifted"), _CASE_STAFF),
     "request.lift": _rule(_("Lift a restriction"), {APPROVER}),
     "request.report_task": _rule(_("Report that a task outside the system is done"), _CASE_STAFF),
+    "recipient.tell": _rule(_("Tell a recipient of a change, or write down why not (logged)"), _CASE_STAFF),
     # What is held and where. No person appears here.
     "store.see": _rule(_("See data stores, data maps and purges"), _MAP_READERS),
     "processing.see": _rule(_("See and download the record of processing"), _MAP_READERS),

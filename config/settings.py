@@ -130,6 +130,8 @@ INSYN_LEASE_SECONDS = env.integer("INSYN_LEASE_SECONDS", 240, least=5)
 # Web hooks are signed with this secret and posted to these hosts only.
 INSYN_HOOK_SECRET = env.derived(_secrets["encryption"], "hook") if DEMO else env.text("INSYN_HOOK_SECRET", "")
 INSYN_HOOK_HOST_ALLOWLIST = env.words("INSYN_HOOK_HOST_ALLOWLIST", "")
+# A recipient of changed data is told within so many days (Art. 19); as many later the officer sees who is not.
+INSYN_RECIPIENT_DAYS = env.integer("INSYN_RECIPIENT_DAYS", 7, least=1)
 # A due date on a Saturday, Sunday or holiday moves to the next working day; do the "eves" (Midsummer's Eve …) count as such?
 INSYN_EVES_ROLL = env.boolean("INSYN_EVES_ROLL", default=False)
 # Art. 18(1): on which grounds a restriction also suspends the customer's services by the store's hook.

@@ -8,6 +8,7 @@ from requests_app.desk import (  # noqa: F401 - they register themselves
     kept,
     proof,
     purges,
+    recipient_notices,
     recipients,
     stores,
     versions,

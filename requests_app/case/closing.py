@@ -19,6 +19,7 @@ from requests_app.case.lifecycle import transition
 from requests_app.case.steps import SYSTEM, move
 from requests_app.delivering import delivery
 from requests_app.models import LIFT, OutboxItem, Outcome, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.registers.telling_recipients import owe_recipients
 from requests_app.running import doorbell, outbox
 from requests_app.running.bulk import write_columns
 from requests_app.running.runs import found_nothing, goes_later, unscanned_cases
@@ -51,7 +52,10 @@ def _settle(request: RightsRequest, runs: Sequence[StoreRun], now: datetime) -> 
     states = {run.state for run in runs}
     if request.state == State.RESTRICTED:
         if runs and all(run.right == LIFT and run.state == RunState.DONE for run in runs):
-            _end_restriction(request, Outcome.LIFTED, now)
+            told = owe_recipients(requests=[request], standing=None, now=now, about=LIFT)
+            _end_restriction(request, Outcome.LIFTED, now, told=told.get(request.pk, ()))
+        elif runs and all(run.state == RunState.DONE for run in runs):
+            owe_recipients(requests=[request], standing=None, now=now)  # rows that came since may have other recipients
         return False
     if states <= {RunState.DONE}:
         return True
@@ -68,11 +72,12 @@ def _goes_on(runs: Sequence[StoreRun]) -> bool:
 
 def _complete(requests: Sequence[RightsRequest], standing: Standing, now: datetime) -> None:
     _finish_erasures([request for request in requests if request.right == Right.ERASURE], standing, now)
+    told = owe_recipients(requests=requests, standing=standing, now=now)
     ends: dict[tuple[str, Outcome], list[int]] = {}
     for request in requests:
         nothing = found_nothing(standing.runs[request.pk]) and request.right != Right.OBJECTION
         outcome = Outcome.NOTHING if nothing else Outcome.FULFILLED
-        request.answer = letters.closing(request=request, outcome=outcome, standing=standing)
+        request.answer = letters.closing(request=request, outcome=outcome, standing=standing, recipients=told.get(request.pk, ()))
         if request.right == Right.RECTIFICATION and not nothing:
             follow_in_account(request, now=now)
         action = "restrict" if request.right == Right.RESTRICTION and not nothing else "complete"
@@ -122,9 +127,10 @@ def _end_restrictions_by_erasure(erasure: RightsRequest, now: datetime) -> None:
         _end_restriction(request, Outcome.ERASED, now)
 
 
-def _end_restriction(request: RightsRequest, outcome: Outcome, now: datetime) -> None:
+def _end_restriction(request: RightsRequest, outcome: Outcome, now: datetime, *, told: Sequence[str] = ()) -> None:
     # Both letters stay: the one that told of the restriction stands below the one that ends it.
-    letter = "\n\n".join(part for part in (letters.closing(request=request, outcome=outcome), request.answer) if part)
+    ending = letters.closing(request=request, outcome=outcome, recipients=told)
+    letter = "\n\n".join(part for part in (ending, request.answer) if part)
     payload = {"outcome": outcome}
     move(
         request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 
 from django.conf import settings
@@ -38,8 +39,11 @@ def extension(*, request: RightsRequest, reason: str, due_on: date) -> str:
         return _render("extension", request, reason=reason, due_on=date_format(due_on, "DATE_FORMAT"))
 
 
-def closing(*, request: RightsRequest, outcome: str, standing: Standing | None = None) -> str:
-    """What was done in every store, and the right to complain; `standing` where it was read for many cases."""
+def closing(*, request: RightsRequest, outcome: str, standing: Standing | None = None, recipients: Sequence[str] = ()) -> str:
+    """What was done in every store, which `recipients` are told of it (Art. 19), and the right to complain.
+
+    `standing` where it was read for many cases.
+    """
     with override(request.language):
         opening = _opening(request, outcome)
         # Of an erasure that found nothing the person is told where else was looked (R21).
@@ -49,7 +53,16 @@ def closing(*, request: RightsRequest, outcome: str, standing: Standing | None =
             line = _("We hold the identities that you have proved and your requests. You see them when you are signed in.")
             answers = [StoreAnswer(own.dataset().name, (line,))]
         answers = [*answers, _own_data()] if request.right == Right.ERASURE and outcome != Outcome.ERASED else answers
-        return _render("closing", request, opening=opening, reason=request.decision_reason or "", answers=answers)
+        reason = request.decision_reason or ""
+        return _render("closing", request, opening=opening, reason=reason, answers=answers, recipients=_told(recipients))
+
+
+def _told(recipients: Sequence[str]) -> str:
+    if not recipients:
+        return ""
+    return _(
+        "We tell those to whom we had given the data: %(names)s. When you are signed in you see when each of them was told."
+    ) % {"names": ", ".join(recipients)}
 
 
 def _own_data() -> StoreAnswer:

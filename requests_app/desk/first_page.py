@@ -16,7 +16,7 @@ from accounts.roles import may
 from accounts.second_factor import without_second_factor
 from privacy.models import PurgeRun, Store
 from requests_app.case.answer_times import answer_times, months_shown
-from requests_app.desk import consents, house, reads
+from requests_app.desk import consents, house, reads, register_figures
 from requests_app.desk.answer_chart import Chart, chart_of
 from requests_app.desk.due import due_badge
 from requests_app.desk.purges import stopped_last_time
@@ -46,6 +46,7 @@ def first_page(request: HttpRequest) -> dict[str, Any]:
     if may(user, "request.see"):
         figures += _case_figures(user)
         more |= {"next_up": _next_up(user), "answer_times": _answer_times()}
+    figures += [Figure(*figure) for figure in register_figures.of(user)]
     if may(user, "store.see"):
         figures += _store_figures()
         more |= {"stores": house.stores(), "purges": house.purges()}

@@ -27,6 +27,7 @@ from requests_app.models import (
     Message,
     OutboxItem,
     Package,
+    RecipientNotice,
     Right,
     RightsRequest,
     State,
@@ -35,6 +36,8 @@ from requests_app.models import (
 )
 from requests_app.models.consent import Consent
 from requests_app.models.representation import Representation
+
+GONE = "–"  # in place of words that a rule of the database wants to be there
 
 
 def forget_erased(*, now: datetime) -> int:
@@ -53,9 +56,11 @@ def erased(*, now: datetime) -> QuerySet[Customer]:
     going_on = theirs.filter(Q(state__in=(*OPEN_STATES, State.RESTRICTED)) | Q(closed_at__gt=before))
     # A message on its way needs its address; a notice that cannot be delivered goes on being tried, and somebody sees it.
     owed = OutboxItem.objects.filter(request__customer=OuterRef("pk"), delivered_at=None)
+    # So does who is still to be told of the erasure: the officer sees who is not.
+    untold = RecipientNotice.objects.filter(request__customer=OuterRef("pk"), state=RecipientNotice.State.OWED)
     later = theirs.exclude(right=Right.ERASURE, state=State.COMPLETED).filter(received_at__gt=OuterRef("erased_at"))
     return (
-        Customer.objects.filter(Exists(answered), ~Exists(going_on), ~Exists(owed), identities__isnull=False)
+        Customer.objects.filter(Exists(answered), ~Exists(going_on), ~Exists(owed), ~Exists(untold), identities__isnull=False)
         .annotate(erased_at=answered.order_by("-closed_at").values("closed_at")[:1])
         .filter(~Exists(later))
         .distinct()
@@ -79,6 +84,8 @@ def _forget(pk: int, now: datetime) -> int:
         Upload.objects.filter(request__in=cases).delete()
         Representation.objects.filter(request__in=cases).update(name=None, claimed=None, note=None, not_told_reason=None)
         Message.objects.filter(request__in=cases).delete()
+        # That a recipient was told, or why not, is part of the record; the reason may say more than that.
+        RecipientNotice.objects.filter(request__in=cases, reason__isnull=False).update(reason=GONE)
         # Plans hold the values by which rows were found; the counts of what was done stay.
         StoreRun.objects.filter(request__in=cases).update(plan=None, located_for="")
         RightsRequest.objects.filter(pk__in=[case.pk for case in cases]).update(reason=None, details=None, identity_note=None)

@@ -18,6 +18,7 @@ from requests_app.case.answer_times import keep_answer_times
 from requests_app.files import uploads
 from requests_app.keeping import forgetting
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.registers import telling_recipients
 from requests_app.running import doorbell, outbox
 from requests_app.running.runs import locate_again, open_runs
 
@@ -29,6 +30,7 @@ def nightly(*, now: datetime) -> None:
     keep_answer_times(now=now)
     say_which_kept_rows_stay(now=now)
     uploads.delete_old(now=now)
+    telling_recipients.remind(now=now)
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
     forgetting.forget_erased(now=now)

@@ -15,7 +15,7 @@ from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
 from requests_app.case import representing
-from requests_app.models import ApiToken, Message, OutboxItem, Package, RightsRequest, Upload
+from requests_app.models import ApiToken, Message, OutboxItem, Package, RecipientNotice, RightsRequest, Upload
 from requests_app.models.consent import Consent, chain_of
 from requests_app.models.representation import Representation
 
@@ -27,10 +27,12 @@ FOR_REPRESENTATIVES = ("accounts_customer", "accounts_customeridentity")
 def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, QuerySet[Any]]:
     """{table: these customers' rows, with whose they are as `of_customer`}; what the audit log says knows its chain alone.
 
-    Tasks are notes between members of staff, and who acted is theirs.
+    Tasks are notes between members of staff, and who acted is theirs. Letters to recipients stand with those who got them.
     """
     requests = RightsRequest.objects.filter(representing.TOLD, customer__in=customers)
+    told = RecipientNotice.objects.filter(request__in=requests).order_by("pk")
     letters = OutboxItem.objects.filter(request__in=requests).exclude(kind=OutboxItem.Kind.TASK)
+    letters = letters.exclude(pk__in=told.filter(message__isnull=False).values("message"))
     messages = Message.objects.filter(request__in=requests).order_by("pk")
     by_request = {"of_customer": F("request__customer")}
     return {
@@ -43,6 +45,7 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
         "requests_app_upload": Upload.objects.filter(request__in=requests, uploaded_by=None).annotate(**by_request),
         "requests_app_representation": Representation.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_outboxitem": letters.annotate(**by_request),
+        "requests_app_recipientnotice": told.annotate(**by_request),
         "requests_app_consent": _of(Consent.objects, customers).order_by("pk"),
         "requests_app_apitoken": _of(ApiToken.objects, customers),
         AUDIT: AuditEvent.objects.filter(chain__in=chains).order_by("chain", "seq"),

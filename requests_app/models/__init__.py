@@ -1,4 +1,4 @@
-"""The tables of the case: the case itself, what its person agreed to, and who acts for whom."""
+"""The tables of the case: the case itself, what its person agreed to, who acts for whom, and which recipients are told."""
 
 from requests_app.models.case import (
     ANSWERED_STATES,
@@ -22,6 +22,7 @@ from requests_app.models.case import (
     new_reference,
 )
 from requests_app.models.consent import Consent, PolicyVersion, chain_of
+from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Outcome",
     "Package",
     "PolicyVersion",
+    "RecipientNotice",
     "Representation",
     "ResidueScan",
     "Right",

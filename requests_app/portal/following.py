@@ -26,6 +26,7 @@ from requests_app.delivering.receipts import has_receipt
 from requests_app.errors import NotAllowed
 from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
 from requests_app.portal.mine import level_in, my_request, package_of, signed_in
+from requests_app.portal.recipients import recipients_of
 from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
@@ -62,6 +63,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
     about = _about(request, case) | _moving_parts(request, case) | messages_of(request, case)
     about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
+    about["recipients"] = recipients_of(case) if cases.may_be_told(case, level=level) else []
     about["hidden"] = any(row.hidden for row in about["rows"])
     return render(request, "portal/requests/one.html", about)
 

@@ -20,7 +20,7 @@ from accounts.models import Staff
 from privacy import audit, hooks
 from privacy.models import Restriction
 from requests_app.case.steps import staff_actor
-from requests_app.models import OutboxItem, RightsRequest
+from requests_app.models import OutboxItem, RecipientNotice, RightsRequest
 from requests_app.running import doorbell
 from requests_app.running.backoff import backoff
 from requests_app.running.bulk import write_columns
@@ -36,6 +36,8 @@ AT_ONCE, HELD_SECONDS = 50, 30
 MARKED_WITHIN = 0.2
 # The notice that a restriction will be lifted: its delivery is the date of Art. 18(3).
 LIFTING = "lifting"
+# What a recipient is told of a change: its delivery is the telling of Art. 19.
+RECIPIENT = "recipient"
 
 
 def enqueue(
@@ -188,7 +190,23 @@ def _mark_delivered(items: Sequence[OutboxItem], now: datetime) -> int:
                 told = Restriction.objects.filter(case=item.request.reference, told_at=None, lifted_at=None).update(told_at=now)
                 if told:
                     audit.record(chain=item.request.reference, actor="system", action="restriction.told", payload={}, now=now)
+        _note_told([item.pk for item in items if item.pk in waiting and event_of(item.key) == RECIPIENT], now)
     return len(waiting)
+
+
+def _note_told(letters: Sequence[int], now: datetime) -> None:
+    """The recipients to whom these went are told (Art. 19)."""
+    if not letters:
+        return
+    owed = RecipientNotice.objects.filter(message__in=letters, state=RecipientNotice.State.OWED).select_for_update(of=("self",))
+    rows = list(owed.select_related("request").order_by("pk"))
+    told = {"state": RecipientNotice.State.TOLD, "told_at": now, "how": RecipientNotice.How.EMAIL, "words": None}
+    RecipientNotice.objects.filter(pk__in=[row.pk for row in rows]).update(**told)
+    entries = [
+        audit.Entry(row.request.reference, "recipient.told", {"recipient": row.recipient, "about": row.about, "how": "email"})
+        for row in rows
+    ]
+    audit.record_many(entries, actor="system", now=now)
 
 
 def key_for(request: RightsRequest, event: str, contact: object = "") -> str:

@@ -10,8 +10,9 @@ from accounts.roles import TABLE
 from accounts.staff_site import staff_site
 from privacy import audit
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
+from requests_app.desk.record_steps import StepsAdmin
 from requests_app.desk.steps import STEPS
-from requests_app.models import OutboxItem, Upload
+from requests_app.models import OutboxItem, RecipientNotice, Upload
 from requests_app.models.consent import Consent
 from requests_app.running import outbox
 from tests.factories import make_customer, make_staff, sign_in_customer
@@ -39,6 +40,9 @@ PAGES = {
     "requests_app_consent_change": "request.see",
     "requests_app_consent_handled": "request.report_task",
     "requests_app_consent_who": "request.reveal_identity",
+    "requests_app_recipientnotice_changelist": "request.see",
+    "requests_app_recipientnotice_change": "request.see",
+    "requests_app_recipientnotice_words": "recipient.tell",
     "requests_app_rightsrequest_paper": "request.open_file",
     "requests_app_outboxitem_changelist": "delivery.see",
     "requests_app_outboxitem_change": "delivery.see",
@@ -84,7 +88,16 @@ BY_POST = {
     "privacy_auditevent_export",
     "requests_app_consent_handled",
     "requests_app_consent_who",
+    "requests_app_recipientnotice_words",
     "logout",
+}
+# pages of one record that need no more than its number
+ON_A_RECORD = ("change", "edit", "handled", "who", "words")
+# records with steps of their own: address → steps
+RECORD_STEPS = {
+    f"{model._meta.app_label}_{model._meta.model_name}_step": desk.steps
+    for model, desk in staff_site._registry.items()
+    if isinstance(desk, StepsAdmin)
 }
 
 
@@ -128,6 +141,9 @@ class World:
         self.command = OperatorRun.objects.create(
             who="x", case="K", action="erase", store=self.store, identities=[], plan={}, actor="operator:nina", created_at=now
         )
+        self.notice = RecipientNotice.objects.create(
+            request=self.case, about="erasure", recipient="bank", name="Bank", words="w", created_at=now, due_on=now
+        )
         self.event = AuditEvent.objects.filter(chain=self.case.reference).first()
 
     def url(self, name, step=None):
@@ -135,6 +151,7 @@ class World:
             "requests_app_rightsrequest": self.case,
             "requests_app_outboxitem": self.delivery,
             "requests_app_consent": self.consent,
+            "requests_app_recipientnotice": self.notice,
             "privacy_store": self.store,
             "privacy_datasetversion": self.store.versions.get(),
             "privacy_purgerun": self.purge,
@@ -147,8 +164,10 @@ class World:
             "privacy_operatorrun": self.command,
             "accounts_staff": self.colleague,
         }
-        model, _underscore, page = name.rpartition("_")
-        if page in ("change", "edit", "handled", "who") and model in pk:
+        model, page = next(
+            ((m, name.removeprefix(f"{m}_")) for m in pk if name.startswith(f"{m}_")), ("", name.rpartition("_")[2])
+        )
+        if page in ON_A_RECORD and model in pk:
             args = [pk[model].pk]
         elif page == "recordfile":
             args = ["csv"]
@@ -165,7 +184,7 @@ class World:
         elif page == "confirm":
             args = [pk[model].pk]
         elif page == "step":
-            args = [self.case.pk, step]
+            args = [pk[model].pk, step]
         elif page == "target":
             args = [self.case.pk, step, self.case.runs.first().pk]
         else:
@@ -184,7 +203,7 @@ def ask(client, name, url):
 
 def test_no_address_is_forgotten_here():
     names = {pattern.name for pattern in all_patterns(staff_site.get_urls()) if pattern.name}
-    assert names == set(PAGES) | STEP_PAGES
+    assert names == set(PAGES) | STEP_PAGES | set(RECORD_STEPS)
 
 
 def test_only_the_catch_all_has_no_name():
@@ -218,6 +237,19 @@ def test_a_role_opens_the_steps_that_the_table_says(world, role, step):
     allowed = role in TABLE[STEPS[step].action].roles
     for answer in (client.get(url), client.post(url, {"seen": world.case.state})):
         assert (answer.status_code in (200, 302)) if allowed else (answer.status_code == 403)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", RECORD_STEPS)
+def test_a_role_opens_the_steps_of_a_record_that_the_table_says(world, role, name):
+    person = make_staff(role)
+    enrol(person)
+    client = sign_in(person)
+    for step in RECORD_STEPS[name]:
+        url = world.url(name, step.key)
+        for answer in (client.get(url), client.post(url, {})):
+            assert (answer.status_code in (200, 302)) == (role in TABLE[step.action].roles), f"{role} {name} {step.key}"
+            assert answer.status_code in (200, 302, 403)
 
 
 def nobody():
@@ -295,6 +327,7 @@ def who_left():
 def test_somebody_who_is_not_fully_signed_in_is_led_to_the_sign_in_page(world, somebody):
     client = somebody()
     urls = [(name, world.url(name)) for name, action in PAGES.items() if action != ANYBODY]
+    urls += [(name, world.url(name, step.key)) for name, steps in RECORD_STEPS.items() for step in steps]
     urls += [("step", world.url("requests_app_rightsrequest_step", step)) for step in STEPS if STEPS[step].targets is None]
     for name, url in urls:
         answer = ask(client, name, url)
