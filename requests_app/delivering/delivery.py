@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from time import monotonic
 
 import pyrage
 import structlog
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -28,6 +30,11 @@ log = structlog.get_logger(__name__)
 State = Package.State
 REVOKED, DELETED = "package_revoked", "package_deleted"  # the notices
 EXPIRED_AT_ONCE = 500
+LOOK_AGAIN_SECONDS = 1.0  # how long a package that was taken back may go on being sent
+
+
+class TakenBack(Exception):
+    """The package was withdrawn or has expired while it was being sent; the connection ends in the middle."""
 
 
 # --- handing out ------------------------------------------------------------------------------------------------------
@@ -47,7 +54,23 @@ def stream_package(
         payload = {"sha256": package.sha256, "size": package.size} | ({"level": "staff"} if by_evidence else {})
         audit.record(chain=request.reference, actor=actor, action="package.downloaded", payload=payload, now=now)
     identity = pyrage.x25519.Identity.from_str(package.key)
-    return package_files.opened(package.file_name, identity), file_name(request), package.size
+    content = package_files.opened(package.file_name, identity)
+    return while_ready(package, content), file_name(request), package.size
+
+
+def while_ready(package: Package, content: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes as long as the package may be had. Raises TakenBack: fewer bytes than promised would pass for the next answer's.
+
+    It has been looked at just now, so a short download costs no further question.
+    """
+    looked = monotonic()
+    for chunk in content:
+        if monotonic() - looked >= LOOK_AGAIN_SECONDS:
+            looked = monotonic()
+            ready = Package.objects.filter(pk=package.pk, state=State.READY).exclude(expires_at__lte=timezone.now())
+            if not ready.exists():
+                raise TakenBack("the package was taken back while it was being sent")
+        yield chunk
 
 
 def ready_package(*, request: RightsRequest, customer: Customer, now: datetime) -> Package:

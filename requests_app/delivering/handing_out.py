@@ -51,9 +51,9 @@ class Download:
         return "application/octet-stream" if self.form == "html" else "application/zip"
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
-        """Raises Spoilt in the middle where the file was changed meanwhile."""
+        """Raises Spoilt in the middle where the file was changed meanwhile, and TakenBack where the package was."""
         with open_package(self.package.file_name, self.package.key or "") as reader:
-            yield from package_parts.read(reader, self.part, start, end)
+            yield from delivery.while_ready(self.package, package_parts.read(reader, self.part, start, end))
 
 
 def prepare_download(*, request: RightsRequest, customer: Customer, form: str, now: datetime) -> Download:

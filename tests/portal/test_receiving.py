@@ -345,3 +345,30 @@ def test_a_package_made_before_an_erasure_is_taken_back_with_a_notice(
     assert OutboxItem.objects.filter(key__contains="package_revoked").exists()
     assert annas_proved.get(path_of(case, "read/1/"))["Location"] == f"/requests/{case.reference}/"
     assert package_files.folder() == folder
+
+
+# --- while it is on its way -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["deleted", "revoked", "expired"])
+@pytest.mark.parametrize("form", ["all", "csv"])
+def test_a_download_under_way_ends_when_the_package_is_taken_back(
+    annas_proved, anna, case, package, monkeypatch, django_capture_on_commit_callbacks, how, form
+):
+    monkeypatch.setattr(delivery, "LOOK_AGAIN_SECONDS", 0)
+    chunks = iter(annas_proved.get(path_of(case, f"as/{form}/")).streaming_content)
+    assert next(chunks)
+    if how == "deleted":
+        delivery.delete_package(request=case, customer=anna, now=timezone.now())
+    elif how == "revoked":
+        delivery.revoke_packages(customer=anna, reason="erasure", now=timezone.now())
+    else:
+        Package.objects.update(expires_at=timezone.now())
+    with pytest.raises(delivery.TakenBack):
+        next(chunks)
+
+
+def test_a_download_asks_once_a_second_and_not_for_every_chunk(annas_proved, case, package, django_assert_num_queries):
+    response = annas_proved.get(path_of(case, "as/all/"))
+    with django_assert_num_queries(0):
+        assert len(body(response)) == package.size
