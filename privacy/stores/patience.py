@@ -62,7 +62,8 @@ def bounded(key: str, connection: Any) -> Iterator[None]:
     def end() -> None:
         with lock:
             if not ended:  # else the descriptor may be somebody else's by now
-                with suppress(OSError, AttributeError):
+                # Whatever a driver raises here may carry values, and the thread would print it on stderr.
+                with suppress(Exception):
                     _break_off(driver)
 
     timer = Timer(seconds, end)

@@ -1,10 +1,12 @@
 """Whoever waits for a page waits for no store longer than was said, whatever the store does."""
 
 import socket
-from time import monotonic
+from time import monotonic, sleep
+from types import SimpleNamespace
 
 import pytest
 
+from privacy.stores import patience as waiting
 from privacy.stores import registry
 from privacy.stores.base import StoreUnavailable
 from privacy.stores.patience import patience
@@ -61,3 +63,28 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_given_up():
             store = registry.open_store("site", url, policy=Policy())
             assert isinstance(failure(store.schema), StoreUnavailable)
         assert monotonic() - began < 5
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError, AttributeError])
+def test_what_a_driver_says_when_its_connection_is_broken_off_reaches_nobody(capfd, monkeypatch, error):
+    said = []
+    monkeypatch.setattr("threading.excepthook", said.append)
+
+    class Driver:
+        tried = False
+
+        def interrupt(self):
+            self.tried = True
+            raise error("canary: anna@example.se")
+
+    driver = Driver()
+    connection = SimpleNamespace(connection=SimpleNamespace(dbapi_connection=driver))
+    with patience(seconds=5, per_store=0.01), waiting.bounded("site", connection):
+        for _turn in range(500):
+            if driver.tried:
+                break
+            sleep(0.01)
+    assert driver.tried
+    sleep(0.05)  # time for the thread to end, and to complain
+    assert not said
+    assert "canary" not in "".join(capfd.readouterr())
