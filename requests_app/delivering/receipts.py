@@ -6,6 +6,7 @@ of the runs alone, so the same case gives the same facts. How it is signed and c
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import qrcode
 import qrcode.image.svg
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localdate
@@ -32,6 +34,7 @@ from requests_app.errors import NotAllowed
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
 
 TEMPLATE = Path(settings.BASE_DIR) / "templates" / "receipts" / "erasure.typ"
+KEPT_SECONDS = 24 * 3600  # a receipt as it was set: who fetches it again and again makes no work
 COUNTED = ("erased", "anonymized", "pinned", "waiting", "left")
 
 
@@ -138,10 +141,20 @@ def _summary(facts: Mapping[str, Any]) -> Summary:
 
 
 def _pdf(facts: Mapping[str, Any], code: str) -> bytes:
+    """Set once for the same words, then kept for a day: it names nobody, and setting it takes a good part of a second."""
+    shown = json.dumps(_words(facts, code), ensure_ascii=False)
+    key = "receipt:" + hashlib.sha256(TEMPLATE.read_bytes() + shown.encode()).hexdigest()
+    kept: bytes | None = cache.get(key)
+    if kept is None:
+        kept = _set(shown, code)
+        cache.set(key, kept, KEPT_SECONDS)
+    return kept
+
+
+def _set(shown: str, code: str) -> bytes:
     """Set by typst, which is given the words as data, sees no file but the template's folder, and has nothing to fetch."""
     import typst  # a large library, for this one page
 
-    shown = json.dumps(_words(facts, code), ensure_ascii=False)
     inputs = {"shown": shown, "qr": _qr(code)}
     return bytes(
         typst.compile(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
@@ -72,6 +73,19 @@ def text_of(pdf):
         return "\n".join(page.get_textpage().get_text_range() for page in document)
     finally:
         document.close()
+
+
+def test_it_is_set_once_however_often_it_is_fetched(owner, case, monkeypatch):
+    cache.clear()
+    setting, asked = receipts._set, []
+    monkeypatch.setattr(receipts, "_set", lambda *words: asked.append(words) or setting(*words))
+    fetched = {owner.get(f"/requests/{case.reference}/receipt/").content for _time in range(3)}
+    assert len(asked) == 1
+    assert len(fetched) == 1
+    assert check_pdf(fetched.pop(), keys=ours())
+    RightsRequest.objects.filter(pk=case.pk).update(language="sv")
+    owner.get(f"/requests/{case.reference}/receipt/")
+    assert len(asked) == 2
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
