@@ -5,10 +5,11 @@ The clock runs on, whatever staff ask here: only asking for proof of identity ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -53,7 +54,8 @@ def write_to_staff(
     if request.customer_id != customer.pk and not is_representative:
         raise NotAllowed(_("This is not your request."))
     words = _require_text(text)
-    with _attachment(request, file, form, now) as attach, locked(request) as row:
+    by_whom = {"by": "representative"} if is_representative else {}
+    with _attachment(request, file, form, now, by_whom=by_whom) as attach, locked(request) as row:
         if _was_sent(row, form):
             return
         today = Message.objects.filter(request=row, staff=None, sent_at__gt=now - timedelta(days=1))
@@ -71,8 +73,7 @@ def write_to_staff(
             sent_at=now,
         )
         payload: dict[str, Any] = {"message": message.pk, "answers": asked, "files": attach(message)}
-        payload |= {"by": "representative"} if is_representative else {}
-        audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload, now=now)
+        audit.record(chain=row.reference, actor=CUSTOMER, action="message.received", payload=payload | by_whom, now=now)
 
 
 def write_to_person(
@@ -109,7 +110,12 @@ def write_to_person(
 
 @contextmanager
 def _attachment(
-    request: RightsRequest, file: UploadedFile | None, form: str, now: datetime, acting_user: Staff | None = None
+    request: RightsRequest,
+    file: UploadedFile | None,
+    form: str,
+    now: datetime,
+    acting_user: Staff | None = None,
+    by_whom: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Callable[[Message], int]]:
     """Takes the file before the case is locked, since that takes a second; what no message took along is deleted again.
 
@@ -119,7 +125,9 @@ def _attachment(
         yield lambda message: 0
         return
     try:
-        upload = uploads.receive(request=request, purpose=Upload.Purpose.MESSAGE, file=file, now=now, acting_user=acting_user)
+        upload = uploads.receive(
+            request=request, purpose=Upload.Purpose.MESSAGE, file=file, now=now, acting_user=acting_user, by_whom=by_whom
+        )
     except uploads.UploadRefused as error:
         raise NotAllowed(str(error)) from None
     try:

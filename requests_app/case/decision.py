@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import IdentityKind, Staff
 from privacy.models import Restriction
-from requests_app.case import letters, notices
+from requests_app.case import letters, notices, representing
 from requests_app.case.closing import ENDED_BY_ERASURE, settle
 from requests_app.case.intake import NEEDED_LEVEL
 from requests_app.case.steps import locked, move, require_not_entered_by, require_role, require_state, require_words, staff_actor
@@ -42,6 +42,8 @@ def approve_request(*, request: RightsRequest, acting_user: Staff, reason: str, 
         replaced = _replaced_contacts(row) if row.right == Right.RECTIFICATION else []
         # Time for whoever reads at the old address to say that it was not them (R16).
         takes_effect_at = now + timedelta(hours=settings.INSYN_CONTACT_CHANGE_HOURS) if replaced else now
+        # Of a person who must not be told of the request, the old address is perhaps what they have to be kept from.
+        told = bool(representing.told([row.pk]))
         move(
             row,
             seen=request.state,
@@ -52,9 +54,10 @@ def approve_request(*, request: RightsRequest, acting_user: Staff, reason: str, 
             decided_at=now,
             decision_reason=reason.strip() or None,
             plan_digest=plan_digest(row),
-            payload={"takes_effect_at": takes_effect_at.isoformat()} if takes_effect_at != now else {},
+            payload={"takes_effect_at": takes_effect_at.isoformat(), "told": told} if takes_effect_at != now else {},
         )
-        notices.announce(request=row, event="replaced", contacts=replaced, now=now, at=takes_effect_at)
+        if told:
+            notices.announce(request=row, event="replaced", contacts=replaced, now=now, at=takes_effect_at)
         _carry_out(row, now, due_at=takes_effect_at)
 
 

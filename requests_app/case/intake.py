@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -35,7 +36,7 @@ from requests_app.errors import AlreadyOpen, NotAllowed
 from requests_app.files import uploads
 from requests_app.models import OPEN_STATES, Right, RightsRequest, RunState, Source, State, StoreRun, Upload
 from requests_app.running import doorbell
-from requests_app.running.runs import look_again_for_new_identities, open_runs
+from requests_app.running.runs import GO_BEFORE_ERASURE, look_again_for_new_identities, open_runs
 
 HIGHEST_LEVEL = 2
 # DESIGN §8: the mailbox is enough to change or restrict; what leaves the house or cannot be undone takes a second proof.
@@ -219,14 +220,19 @@ def ask_identity(*, request: RightsRequest, acting_user: Staff, doubt: str, now:
         notices.tell(request=row, event="identity", occasion=f"{now:%Y%m%d%H%M%S}", now=now)
 
 
-def withdraw_request(*, request: RightsRequest, customer: Customer, now: datetime) -> None:
-    """The person takes the request back. A restriction in force is lifted at once then: its person needs no telling before."""
+def withdraw_request(
+    *, request: RightsRequest, customer: Customer, now: datetime, by_whom: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """The person takes the request back. A restriction in force is lifted at once then: its person needs no telling before.
+
+    `by_whom` is what the log says of who it is, where it is not the person.
+    """
     with locked(request) as row:
         if row.customer_id != customer.pk:
             raise NotAllowed(_("This is not your request."))
         if row.state == State.RESTRICTED:
             Restriction.objects.filter(case=row.reference, told_at=None, lifted_at=None).update(told_at=now)
-            audit.record(chain=row.reference, actor=CUSTOMER, action="restriction.withdrawn", payload={}, now=now)
+            audit.record(chain=row.reference, actor=CUSTOMER, action="restriction.withdrawn", payload=dict(by_whom), now=now)
             lifting.queue_lift(row, now=now)
             return
         require_state(row, seen=request.state, action="withdraw")
@@ -237,20 +243,32 @@ def withdraw_request(*, request: RightsRequest, customer: Customer, now: datetim
         untouched.update(state=RunState.CANCELLED, lease_until=None, due_at=None, finished_at=now)
         if row.state == State.APPROVED and runs.exclude(started_at=None).exists():
             raise NotAllowed(_("The request is already being carried out and can no longer be withdrawn."))
-        move(row, seen=request.state, action="withdraw", actor=CUSTOMER, now=now)
+        move(row, seen=request.state, action="withdraw", actor=CUSTOMER, now=now, payload=by_whom)
         notices.tell(request=row, event="withdrawn", now=now)
 
 
-def waive_waiting(*, request: RightsRequest, customer: Customer, now: datetime) -> None:
-    """The person lets an erasure go ahead of their other open requests, and gives up those answers (R30)."""
+def waive_waiting(
+    *, request: RightsRequest, customer: Customer, now: datetime, by_whom: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """The person, or who acts for them, lets an erasure go ahead of the person's other open requests, and gives up those
+    answers (R30). Nobody gives up what they may not know of. `by_whom` is what the log says of who it is.
+    """
     with locked(request) as row:
-        if row.customer_id != customer.pk or row.right != Right.ERASURE:
+        seen = representing.visible_to(customer)
+        if row.right != Right.ERASURE or not seen.filter(pk=row.pk).exists():
             raise NotAllowed(_("Only the person who asked for an erasure can let it go ahead."))
         require_open(row)
+        if goes_before(row).exclude(pk__in=seen.values("pk")).exists():
+            raise NotAllowed(_("We cannot let the erasure go ahead here. Write to us instead."))
         if row.waived_at is None:
             row.waived_at = now
             row.save(update_fields=["waived_at"])
-            audit.record(chain=row.reference, actor=CUSTOMER, action="erasure.waived", payload={}, now=now)
+            audit.record(chain=row.reference, actor=CUSTOMER, action="erasure.waived", payload=dict(by_whom), now=now)
+
+
+def goes_before(erasure: RightsRequest) -> QuerySet[RightsRequest]:
+    """The person's other open requests that an erasure waits for."""
+    return RightsRequest.objects.filter(customer=erasure.customer_id, right__in=GO_BEFORE_ERASURE, state__in=OPEN_STATES)
 
 
 def set_deadlines(request: RightsRequest) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from time import monotonic
+from types import MappingProxyType
 
 import pyrage
 import structlog
@@ -144,12 +145,18 @@ def revoke_packages(*, customer: Customer, reason: str, now: datetime) -> int:
     return len(packages)
 
 
-def delete_package(*, request: RightsRequest, customer: Customer, now: datetime) -> bool:
-    """Its person takes back one package; False where it is gone already. They are told, should it be somebody else."""
+def delete_package(
+    *, request: RightsRequest, customer: Customer, now: datetime, by_whom: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Its person takes back one package; False where it is gone already. They are told, should it be somebody else.
+
+    `by_whom` is what the log says of who it is, where it is not the person.
+    """
     with transaction.atomic():
         ready = Package.objects.filter(request=request, request__customer=customer, state=State.READY)
         packages = list(ready.select_related("request__customer").select_for_update(of=("self",)))
-        _end(packages, state=State.REVOKED, action="package.revoked", payload={"reason": "wish"}, now=now, actor=CUSTOMER)
+        payload = {"reason": "wish"} | dict(by_whom)
+        _end(packages, state=State.REVOKED, action="package.revoked", payload=payload, now=now, actor=CUSTOMER)
         for package in packages:
             notices.tell(request=package.request, event=DELETED, now=now)
     return bool(packages)

@@ -6,10 +6,11 @@ handed out as an attachment alone, and every look is written in the case's audit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import pyrage
 import structlog
@@ -52,7 +53,13 @@ def kept(request: RightsRequest, purpose: str) -> QuerySet[Upload]:
 
 
 def receive(
-    *, request: RightsRequest, purpose: str, file: UploadedFile, now: datetime, acting_user: Staff | None = None
+    *,
+    request: RightsRequest,
+    purpose: str,
+    file: UploadedFile,
+    now: datetime,
+    acting_user: Staff | None = None,
+    by_whom: Mapping[str, str] = MappingProxyType({}),
 ) -> Upload:
     """Take one file from the person (no acting user) or from staff. Whether this request takes files is the caller's rule.
 
@@ -67,7 +74,7 @@ def receive(
         _seal(upload, _remade(file))
         with transaction.atomic():
             upload.save(update_fields=["key", "size"])
-            payload = {"upload": upload.pk, "purpose": purpose, "kind": kind, "size": upload.size}
+            payload = {"upload": upload.pk, "purpose": purpose, "kind": kind, "size": upload.size} | dict(by_whom)
             audit.record(chain=request.reference, actor=actor, action="upload.received", payload=payload, now=now)
     except BaseException:
         package_files.remove([upload.file_name], where=_folder())
@@ -103,7 +110,14 @@ def attachment(*, upload: Upload, now: datetime, acting_user: Staff | None = Non
     return response
 
 
-def delete(*, uploads: Iterable[Upload], reason: str, now: datetime, actor: str = SYSTEM) -> int:
+def delete(
+    *,
+    uploads: Iterable[Upload],
+    reason: str,
+    now: datetime,
+    actor: str = SYSTEM,
+    by_whom: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Delete files, keys first; answers how many. `reason` is a word for the audit log. Joins the caller's transaction."""
     with transaction.atomic():
         wanted = [upload.pk for upload in uploads]
@@ -114,9 +128,9 @@ def delete(*, uploads: Iterable[Upload], reason: str, now: datetime, actor: str 
             .order_by("pk")
         )
         Upload.objects.filter(pk__in=[row.pk for row in rows]).update(key=None, deleted_at=now)
+        why = {"reason": reason} | dict(by_whom)
         told = [
-            audit.Entry(row.request.reference, "upload.deleted", {"upload": row.pk, "purpose": row.purpose, "reason": reason})
-            for row in rows
+            audit.Entry(row.request.reference, "upload.deleted", {"upload": row.pk, "purpose": row.purpose} | why) for row in rows
         ]
         audit.record_many(told, actor=actor, now=now)
         # Not before the commit: a file without its row's word would be one that nobody can explain.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -9,13 +10,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.signin import SignedIn, customer_required
 from requests_app import consents
-from requests_app.consents import LONGEST_RECIPIENT
+from requests_app.consents import LONGEST_RECIPIENT, Standing
 from requests_app.errors import NotAllowed
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.form_base import PortalForm, posted
@@ -87,13 +90,22 @@ def _act(request: HttpRequest, signed_in: SignedIn) -> str:
 
 def _page(request: HttpRequest, signed_in: SignedIn, *, problem: str = "", at: str = "") -> HttpResponse:
     standing = consents.standing_of(signed_in.customer)
+    # Whom they let have their data says a lot about somebody: who only reads the mailbox takes it back without seeing it.
+    hidden = signed_in.level < consents.DISCLOSURE_LEVEL
+    disclosures = [item for item in standing if item.kind == "disclosure"]
     context: dict[str, Any] = {
         "purposes": [item for item in standing if item.kind == "purpose"],
-        "disclosures": [item for item in standing if item.kind == "disclosure"],
+        "disclosures": [_unnamed(item) for item in disclosures] if hidden else disclosures,
+        "hidden": hidden and bool(disclosures),
         "problem": problem,
         "at": at,
     }
     return render(request, "portal/consents/list.html", context, status=409 if problem else 200)
+
+
+def _unnamed(item: Standing) -> Standing:
+    day = date_format(localtime(item.history[-1].at), "j F Y")
+    return replace(item, title=_("Somebody you named on %(day)s") % {"day": day}, text="", history=())
 
 
 def _signed_in(request: HttpRequest) -> SignedIn:

@@ -25,13 +25,12 @@ from requests_app.case.timeline import timeline
 from requests_app.delivering.receipts import has_receipt
 from requests_app.errors import NotAllowed
 from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
-from requests_app.portal.mine import level_in, my_request, package_of, signed_in
+from requests_app.portal.mine import acting, level_in, my_request, package_of, signed_in
 from requests_app.portal.recipients import recipients_of
 from requests_app.portal.rights import RIGHTS
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
 from requests_app.portal.writing import messages_of
-from requests_app.running.runs import GO_BEFORE_ERASURE
 
 PAGE_SIZE = 20
 # While one of these holds, something may change without the person: the page asks again by itself.
@@ -88,7 +87,7 @@ def withdraw(request: HttpRequest, reference: str) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            cases.withdraw_request(request=case, customer=case.customer, now=timezone.now())
+            cases.withdraw_request(request=case, customer=case.customer, by_whom=acting(request, case), now=timezone.now())
         except NotAllowed as error:
             problem = str(error)
             case.refresh_from_db()
@@ -109,7 +108,9 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
         return redirect("portal:request", reference)
     if request.method == "POST":
         try:
-            cases.waive_waiting(request=case, customer=case.customer, now=timezone.now())
+            cases.waive_waiting(
+                request=case, customer=signed_in(request).customer, by_whom=acting(request, case), now=timezone.now()
+            )
         except NotAllowed as error:
             return render(request, "portal/requests/waive.html", about | {"problem": str(error)}, status=409)
         messages.success(request, _("The erasure no longer waits for your other requests."))
@@ -138,11 +139,12 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
 
 
 def _goes_after(case: RightsRequest, reader: Customer) -> list[dict[str, Any]]:
-    """The person's other open requests that this erasure waits for, while it does: those that this reader may know of."""
+    """The person's other open requests that this erasure waits for, while it does: none, where this reader may not know of all."""
     if case.right != Right.ERASURE or case.state not in OPEN_STATES or case.waived_at is not None:
         return []
-    others = representing.visible_to(reader).filter(customer=case.customer, right__in=GO_BEFORE_ERASURE, state__in=OPEN_STATES)
-    return [{"case": other, "right": RIGHTS[other.right]} for other in others.order_by("received_at")]
+    others = list(cases.goes_before(case).order_by("received_at"))
+    known = set(representing.visible_to(reader).filter(pk__in=[other.pk for other in others]).values_list("pk", flat=True))
+    return [{"case": other, "right": RIGHTS[other.right]} for other in others] if len(known) == len(others) else []
 
 
 def _moving_parts(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:

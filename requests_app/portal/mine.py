@@ -43,12 +43,15 @@ def level_in(request: HttpRequest, case: RightsRequest) -> int:
     return cases.level_for(case, level=sitting.level)
 
 
+def acting(request: HttpRequest, case: RightsRequest) -> dict[str, str]:
+    """For the log, which the person reads: that it is who acts for them."""
+    return {"by": "representative"} if representing.is_representative(case, signed_in(request).customer) else {}
+
+
 def by_whom(request: HttpRequest, case: RightsRequest) -> dict[str, str]:
-    """For the log: whether it is who acts for the person, and whether staff accepted the proof that this sitting did not give."""
-    sitting = signed_in(request)
-    if representing.is_representative(case, sitting.customer):
-        return {"level": "staff", "by": "representative"}
-    return {"level": "staff"} if sitting.level < HIGHEST_LEVEL else {}
+    """The same, and whether staff accepted the proof that this sitting did not give."""
+    represents = acting(request, case)
+    return represents | ({"level": "staff"} if represents or signed_in(request).level < HIGHEST_LEVEL else {})
 
 
 def package_of(case: RightsRequest) -> Package | None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.signin import customer_required
+from accounts.signin import customer_required, notes
 from privacy import audit
 from requests_app.case import representing
 from requests_app.case.steps import CUSTOMER
@@ -19,8 +19,12 @@ from requests_app.files import uploads
 from requests_app.files.uploads import UploadRefused
 from requests_app.models import RightsRequest, State, Upload
 from requests_app.portal.form_base import PortalForm, UploadField
-from requests_app.portal.mine import my_request, signed_in
+from requests_app.portal.mine import acting, my_request, signed_in
 from requests_app.portal.rights import RIGHTS
+
+
+SENT_NOTE = "papers_sent"
+LEVEL_TO_TAKE_BACK = 2  # for a file of another sitting: who only reads the mailbox must not undo what its owner sent
 
 
 class PaperForm(PortalForm):
@@ -73,7 +77,7 @@ def _page(request: HttpRequest, case: RightsRequest, purpose: str, kind: type[Pa
         return redirect(request.path)
     if request.method == "POST" and uploads.are_open():
         form = kind(request.POST, request.FILES)
-        if form.is_valid() and _sent(form, case, purpose):
+        if form.is_valid() and _sent(request, form, case, purpose):
             messages.success(request, _("We have your file. Send another one, or you are done."))
             return redirect(request.path)
     context = {
@@ -81,7 +85,7 @@ def _page(request: HttpRequest, case: RightsRequest, purpose: str, kind: type[Pa
         "case": case,
         "right": RIGHTS[case.right],
         "acting": representing.of(case),
-        "files": uploads.kept(case, purpose),
+        "files": [(file, _may_take_back(request, file)) for file in uploads.kept(case, purpose)],
         "open": uploads.are_open(),
         "days": settings.INSYN_EVIDENCE_DAYS,
         "doubt": doubt,
@@ -96,18 +100,28 @@ def _doubt(case: RightsRequest) -> str:
     return case.identity_note or "" if spoken and spoken.action == "request.ask_identity" else ""
 
 
-def _sent(form: PaperForm, case: RightsRequest, purpose: str) -> bool:
+def _sent(request: HttpRequest, form: PaperForm, case: RightsRequest, purpose: str) -> bool:
     try:
-        uploads.receive(request=case, purpose=purpose, file=form.cleaned_data["file"], now=timezone.now())
+        upload = uploads.receive(
+            request=case, purpose=purpose, file=form.cleaned_data["file"], by_whom=acting(request, case), now=timezone.now()
+        )
     except UploadRefused as error:
         form.add_error("file", str(error))
         return False
+    notes(request).setdefault(SENT_NOTE, []).append(upload.pk)
+    request.session.modified = True
     return True
+
+
+def _may_take_back(request: HttpRequest, file: Upload) -> bool:
+    """Whoever sent it in this sitting, or proved more than the mailbox."""
+    return signed_in(request).level >= LEVEL_TO_TAKE_BACK or file.pk in notes(request).get(SENT_NOTE, ())
 
 
 def _take_back(request: HttpRequest, case: RightsRequest, purpose: str) -> None:
     chosen = request.POST["remove"]
     if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
-        mine = uploads.kept(case, purpose).filter(pk=chosen)
-        if uploads.delete(uploads=mine, reason="taken_back", actor=CUSTOMER, now=timezone.now()):
+        mine = [file for file in uploads.kept(case, purpose).filter(pk=chosen) if _may_take_back(request, file)]
+        whose = acting(request, case)
+        if uploads.delete(uploads=mine, reason="taken_back", actor=CUSTOMER, by_whom=whose, now=timezone.now()):
             messages.success(request, _("The file is deleted."))

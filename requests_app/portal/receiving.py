@@ -30,7 +30,7 @@ from requests_app.errors import NotAllowed
 from requests_app.models import Package, RightsRequest
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.chart import chart_of
-from requests_app.portal.mine import by_whom, level_in, my_request, package_of
+from requests_app.portal.mine import acting, by_whom, level_in, my_request, package_of
 
 NEEDED_LEVEL = 2
 LONGEST_SEARCH = 100
@@ -184,7 +184,7 @@ def delete(request: HttpRequest, case: RightsRequest) -> HttpResponse:
     if package.state != Package.State.READY:
         return redirect("portal:request", case.reference)
     if request.method == "POST":
-        delivery.delete_package(request=case, customer=case.customer, now=timezone.now())
+        delivery.delete_package(request=case, customer=case.customer, by_whom=acting(request, case), now=timezone.now())
         messages.success(request, _("Your package is deleted here. What you have downloaded is still yours."))
         return redirect("portal:request", case.reference)
     return render(request, "portal/package/delete.html", {"case": case, "package": package})

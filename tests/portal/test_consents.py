@@ -92,6 +92,28 @@ def test_each_act_is_kept_with_its_words_and_written_in_the_audit_log(annas, ann
     assert audit.verify([chain]) == []
 
 
+def test_whom_they_named_is_not_shown_to_who_only_reads_the_mailbox(annas, anna):
+    consents.give_disclosure(
+        customer=anna,
+        recipient="Kvinnojouren",
+        categories=["contact"],
+        of_age=True,
+        identity_level=2,
+        now=timezone.now(),
+    )
+    page = annas.get("/consents/").content.decode()
+    assert "Kvinnojouren" not in page
+    assert "Somebody you named on" in page
+    assert "/identity/?next=%2Fconsents%2F" in page
+    about = Consent.objects.get().about
+    assert "Kvinnojouren" not in press(annas, "give", about=about).content.decode()
+    press(annas, "withdraw", about=about)  # as easy as giving, and it harms nobody
+    assert not Consent.objects.order_by("-pk").first().given
+    assert "Kvinnojouren" not in annas.get("/consents/").content.decode()
+    sign_in_customer(annas, anna, level=2)
+    assert "Kvinnojouren" in annas.get("/consents/").content.decode()
+
+
 def test_a_second_click_and_a_second_tab_change_nothing(annas):
     for _click in range(3):
         press(annas, "give", of_age="on")
@@ -173,8 +195,8 @@ def test_disclosure_to_somebody_named_takes_the_second_proof_and_is_taken_back_w
     act = Consent.objects.get()
     assert act.details == {"recipient": "Byrå AB", "categories": ["contact"]}
     assert "Byrå AB" not in str(AuditEvent.objects.values_list("payload", flat=True))
-    sign_in_customer(annas, anna, level=1)
     assert "Byrå AB" in annas.get("/consents/").content.decode()
+    sign_in_customer(annas, anna, level=1)
     press(annas, "withdraw", act.about)
     assert acts(act.about) == [True, False]
     assert OutboxItem.objects.filter(kind="task").count() == 1

@@ -486,3 +486,77 @@ def test_the_desk_shows_who_acts_and_takes_the_steps(annas, case, child, stores)
     trail = agent.get(url).content.decode()
     assert "Accepted the proof of the role" in trail
     assert AuditEvent.objects.filter(chain=case.reference, action="role.claimed").exists()
+
+
+# --- what the person is told of it ------------------------------------------------------------------------------------
+
+
+def happened(browser, case):
+    page = browser.get(f"/requests/{case.reference}/").content.decode()
+    return re.sub(r"\s+", " ", page.partition('id="timeline-title"')[2].partition("</ol>")[0])
+
+
+def test_the_person_reads_what_was_done_for_them_and_by_whom(annas_proved, childs, case, agent, stores, settings, tmp_path):
+    settings.INSYN_PACKAGE_DIR = tmp_path / "packages"
+    annas_proved.post(f"/requests/{case.reference}/role/", {"file": sent(picture())})
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    give_package(case, part([["Barnet"]], "name"))
+    write(annas_proved, case, "Send it to me.", file=sent(picture()))
+    annas_proved.get(f"/requests/{case.reference}/package/read/")
+    for _time in range(2):
+        b"".join(annas_proved.get(f"/requests/{case.reference}/package/"))
+    annas_proved.post(f"/requests/{case.reference}/package/delete/")
+    annas_proved.post(f"/requests/{case.reference}/withdraw/")
+    theirs, hers = happened(childs, case), happened(annas_proved, case)
+    for neutral, own in (
+        ("A message was written to us", "You wrote to us"),
+        ("The data was read here", "You read your data here"),
+        ("The package was downloaded", "You downloaded the package"),
+        ("The request was withdrawn", "You withdrew your request"),
+    ):
+        assert re.search(f"{neutral}</p><p>Done by who acts for you", theirs), neutral
+        assert own not in theirs
+        assert own in hers
+        assert neutral not in hers
+    assert theirs.count("The package was downloaded") == 1
+    assert theirs.count("Done by who acts for you") == 7  # these, two files and the deleted package
+    assert "Done by who acts for you" not in hers
+    assert audit.verify([case.reference]) == []
+
+
+def test_who_acts_for_the_person_does_not_read_what_the_person_did(annas_proved, childs, case, agent, stores, settings, tmp_path):
+    settings.INSYN_PACKAGE_DIR = tmp_path / "packages"
+    accept(case, agent)
+    identify(case, agent)
+    case.refresh_from_db()
+    give_package(case, part([["Barnet"]], "name"))
+    before = happened(annas_proved, case)
+    write(childs, case, "She must not act for me.", file=sent(picture()))
+    childs.get(f"/requests/{case.reference}/package/read/")
+    b"".join(childs.get(f"/requests/{case.reference}/package/"))
+    assert happened(annas_proved, case) == before
+    childs.post(f"/requests/{case.reference}/withdraw/")
+    assert "The request was withdrawn" in happened(annas_proved, case)
+    assert "You withdrew your request" in happened(childs, case)
+
+
+def test_nobody_gives_up_an_answer_that_they_may_not_know_of(annas_proved, childs, child, store, agent, stores):
+    erasure, access = brought(annas_proved, right="erasure"), brought(annas_proved, right="access")
+    for case in (erasure, access):
+        accept(case, agent)
+        identify(case, agent)
+    page = f"/requests/{erasure.reference}/waive/"
+    assert access.reference in annas_proved.get(page).content.decode()
+    own = make_request(child, "portability", level=2)
+    assert annas_proved.get(page)["Location"] == f"/requests/{erasure.reference}/"
+    annas_proved.post(page)
+    erasure.refresh_from_db()
+    with pytest.raises(NotAllowed, match="Write to us"):
+        cases.waive_waiting(request=erasure, customer=access.representation.representative, now=timezone.now())
+    assert erasure.waived_at is None
+    assert own.reference in childs.get(page).content.decode()
+    childs.post(page)
+    erasure.refresh_from_db()
+    assert erasure.waived_at is not None

@@ -71,6 +71,27 @@ def test_nobody_takes_back_another_requests_file(annas, bos, waiting):
     assert bos.post(page_of(waiting), {"remove": upload.pk}).status_code == 404
 
 
+def test_who_only_reads_the_mailbox_does_not_take_back_what_was_sent_in_another_sitting(annas, anna, waiting):
+    from django.test import Client
+
+    from tests.factories import sign_in_customer
+
+    send(annas, waiting)
+    (upload,) = kept(waiting)
+    other = Client()
+    other.cookies["django_language"] = "en"
+    sign_in_customer(other, anna, level=1)
+    page = other.get(page_of(waiting)).content.decode()
+    assert "Sent on another visit" in page
+    assert 'name="remove"' not in page
+    other.post(page_of(waiting), {"remove": upload.pk})
+    assert kept(waiting) == [upload]
+    sign_in_customer(other, anna, level=2)
+    other.post(page_of(waiting), {"remove": upload.pk})
+    assert kept(waiting) == []
+    assert "A file was taken back" in annas.get(f"/requests/{waiting.reference}/").content.decode()
+
+
 def bos_customer(bos):
     from accounts.models import Customer
 

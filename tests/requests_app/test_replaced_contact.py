@@ -54,6 +54,24 @@ def test_it_waits_and_the_old_address_reads_until_when(engine: Any) -> None:
     assert run_due(clock=lambda: NOW + DELAY) == 1
 
 
+def test_of_a_person_who_must_not_be_told_the_old_address_is_not_told_either(engine: Any) -> None:
+    case = asked(EMAIL)
+    Representation.objects.create(
+        request=case, role="trustee", state="accepted", not_told_reason="Skyddad identitet.", person_known_at=NOW, created_at=NOW
+    )
+    while locate_due(clock=lambda: NOW):
+        pass
+    case.refresh_from_db()
+    cases.approve_request(request=case, acting_user=make_staff("approver"), reason="", now=NOW)
+    case.refresh_from_db()
+    assert not OutboxItem.objects.filter(key__contains=":replaced:").exists()
+    assert "anna@example.com" not in {item.to for item in OutboxItem.objects.filter(created_at=NOW, key__contains="replaced")}
+    assert run_due(clock=lambda: NOW + DELAY - timedelta(seconds=1)) == 0  # it waits all the same: staff can still be reached
+    (entry,) = [entry for entry in timeline(case, for_representative=True) if "approved" in entry.title]
+    assert "was told" not in entry.text
+    assert "takes effect" in entry.text
+
+
 def test_other_corrections_are_made_at_once(engine: Any) -> None:
     case = approved(CITY)
     assert run_due(clock=lambda: NOW) == 1
