@@ -9,6 +9,7 @@ from privacy.engine.contested.answers import collection_of
 from privacy.executing import execute
 from privacy.finding import contacts, find, held_identities, preview_fields
 from privacy.maps import erased_before, opened_once
+from privacy.naming import name_beside
 from privacy.outlook import general_outlook, outlook
 from privacy.packaging import write_package
 from privacy.scanning import scan
@@ -37,6 +38,7 @@ __all__ = [
     "general_outlook",
     "held_identities",
     "look",
+    "name_beside",
     "opened_once",
     "outlook",
     "patience",

@@ -126,7 +126,7 @@ def submit_request(
         payload = {"right": right, "source": source, "ground": ground, "level": identity_level}
         audit.record(chain=request.reference, actor=actor, action="request.submitted", payload=payload, now=now)
         if claim is not None:
-            representing.note_claim(request=request, claim=claim, now=now)
+            representing.note_claim(request=request, claim=claim, actor=actor, now=now)
         open_runs(request, now=now)
         _go_on_as_identified(request, needed=NEEDED_LEVEL[Right(right)], now=now)
         notices.tell(request=request, event="received", now=now)
@@ -135,7 +135,16 @@ def submit_request(
 
 
 def submit_for_another(
-    *, claim: Claim, right: str, source: str, language: str, now: datetime, ground: str = "", reason: str = ""
+    *,
+    claim: Claim,
+    right: str,
+    source: str,
+    language: str,
+    now: datetime,
+    ground: str = "",
+    reason: str = "",
+    received_at: datetime | None = None,
+    entered_by: Staff | None = None,
 ) -> RightsRequest:
     """Open a case that somebody brings for another. It belongs to nobody until staff accept the role and the person's identity.
 
@@ -150,6 +159,8 @@ def submit_for_another(
             identity_level=0,
             ground=ground,
             reason=reason,
+            received_at=received_at,
+            entered_by=entered_by,
             claim=claim,
             now=now,
         )

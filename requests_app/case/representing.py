@@ -7,7 +7,7 @@ representative's mailbox, and the person is told at the contacts that the stores
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,12 +38,12 @@ TOLD = Q(representation=None) | Q(representation__not_told_reason=None)
 
 @dataclass(frozen=True)
 class Claim:
-    """What somebody says who acts for another. `identity` is (kind, value) as we may know the person by."""
+    """What somebody says who acts for another. `identities`, {kind: value}, are what we may know the person by."""
 
     representative: Customer
     role: str
     name: str
-    identity: tuple[str, str]
+    identities: Mapping[str, str]
 
 
 def placeholder_for(claim: Claim, *, language: str) -> Customer:
@@ -53,13 +53,15 @@ def placeholder_for(claim: Claim, *, language: str) -> Customer:
     """
     if claim.role not in Representation.Role.values:
         raise NotAllowed(_("Choose one of the roles."))
-    kind, value = claim.identity
-    try:
-        canonical(kind, value)
-    except InvalidIdentity:
-        raise NotAllowed(_("Write the person's e-mail address or customer number.")) from None
-    if claim.representative.identities.filter(kind=kind, lookup__in=identity_hashes(kind, value)).exists():
-        raise NotAllowed(_("That is your own. To ask for yourself, choose the right on the start page."))
+    if not claim.identities:
+        raise NotAllowed(_("Write the person's e-mail address or customer number."))
+    for kind, value in claim.identities.items():
+        try:
+            canonical(kind, value)
+        except InvalidIdentity:
+            raise NotAllowed(_("Write the person's e-mail address or customer number.")) from None
+        if claim.representative.identities.filter(kind=kind, lookup__in=identity_hashes(kind, value)).exists():
+            raise NotAllowed(_("That is your own. To ask for yourself, choose the right on the start page."))
     Customer.objects.select_for_update().get(pk=claim.representative.pk)  # two tabs count one after the other
     under_way = Representation.objects.filter(representative=claim.representative, request__state__in=OPEN_STATES)
     if under_way.count() >= MOST_OPEN:
@@ -67,15 +69,15 @@ def placeholder_for(claim: Claim, *, language: str) -> Customer:
     return Customer.objects.create(language=language)
 
 
-def note_claim(*, request: RightsRequest, claim: Claim, now: datetime) -> Representation:
+def note_claim(*, request: RightsRequest, claim: Claim, actor: str, now: datetime) -> Representation:
     """Write down whom the new request is for. Joins the caller's transaction."""
-    audit.record(chain=request.reference, actor="customer", action="role.claimed", payload={"role": claim.role}, now=now)
+    audit.record(chain=request.reference, actor=actor, action="role.claimed", payload={"role": claim.role}, now=now)
     return Representation.objects.create(
         request=request,
         representative=claim.representative,
         role=claim.role,
         name=claim.name.strip() or None,
-        claimed=dict([claim.identity]),
+        claimed=dict(claim.identities),
         created_at=now,
     )
 
@@ -115,14 +117,41 @@ def is_representative(request: RightsRequest, customer: Customer) -> bool:
 # --- what staff decide ------------------------------------------------------------------------------------------------
 
 
-def accept_role(*, request: RightsRequest, acting_user: Staff, note: str, not_told_reason: str, now: datetime) -> None:
-    """The proof shows that this somebody may act for this person. The copies go; who the person is, is decided next."""
+def name_beside(found: Representation) -> str:
+    """ "yes", "no" or "unknown": whether the name and the contact that the representative gave stand together in a store.
+
+    A role for one person opens nothing of another's: whoever may act for X could otherwise name the mailbox of Y.
+    """
+    identities = [actions.Identity(kind, value) for kind, value in (found.claimed or {}).items()]
+    return actions.name_beside(identities, name=found.name or "")
+
+
+def accept_role(
+    *,
+    request: RightsRequest,
+    acting_user: Staff,
+    note: str,
+    not_told_reason: str,
+    now: datetime,
+    contact_is_theirs: str = "",
+) -> None:
+    """The proof shows that this somebody may act for this person. The copies go; who the person is, is decided next.
+
+    `contact_is_theirs`: how the member of staff knows that the contact given is that person's, where the stores do not say so.
+    """
+    claimed = of(request)
+    beside = name_beside(claimed) if claimed is not None else ""
     with locked(request) as row:
         found = _claimed(row, acting_user)
         found.note = require_words(note, _("Say what proof of the role you accepted."))
+        if beside != "yes":
+            words = require_words(
+                contact_is_theirs, _("Say how you know that the contact given belongs to the person whom the proof is about.")
+            )
+            found.note = f"{found.note}\n\n{words}"
         found.not_told_reason = not_told_reason.strip() or None
         found.state = Representation.State.ACCEPTED
-        payload = {"role": found.role, "person_is_told": found.not_told_reason is None}
+        payload = {"role": found.role, "person_is_told": found.not_told_reason is None, "name_beside_contact": beside}
         _decide(row, found, "role.accepted", payload, acting_user, now)
 
 

@@ -16,8 +16,10 @@ from accounts.claims import MailboxTaken, customer_claiming
 from accounts.models import IdentityKind, Staff
 from privacy.engine.identity import InvalidIdentity, canonical
 from requests_app import cases
+from requests_app.case.representing import Claim
 from requests_app.desk.words import GROUNDS, RIGHT_NAMES
 from requests_app.models import Right, RightsRequest, Source
+from requests_app.models.representation import Representation
 
 OLDEST = timedelta(days=365)
 FIELDS = {"email": IdentityKind.EMAIL, "phone": IdentityKind.PHONE, "customer_number": IdentityKind.CUSTOMER_NUMBER}
@@ -47,6 +49,25 @@ class EnterForm(forms.Form):
     )
     customer_number = forms.CharField(
         label=_("Customer number"), required=False, max_length=64, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(
+        label=_("Who asks"),
+        required=False,
+        choices=[("", _("the person")), *Representation.Role.choices],
+        help_text=_("Whoever acts for another has to show it. Nothing is looked for until a colleague has accepted the proof."),
+    )
+    name = forms.CharField(
+        label=_("The person's name, as the representative wrote it"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    representative = forms.CharField(
+        label=_("The representative's e-mail address"),
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+        help_text=_("There the answer can be followed. Without one, somebody here writes letters."),
     )
     reason = forms.CharField(
         label=_("What the person said or wrote"),
@@ -89,7 +110,22 @@ class EnterForm(forms.Form):
             raise ValidationError(_("Give at least one identity: an e-mail address, a telephone number or a customer number."))
         data["identities"] = identities
         self._check_ground(data)
+        self._check_representative(data)
         return data
+
+    def _check_representative(self, data: dict[str, Any]) -> None:
+        mailbox = data.get("representative")
+        if not data.get("role"):
+            if mailbox or data.get("name"):
+                self.add_error("role", _("Choose in which role the representative acts."))
+            return
+        if not data.get("name"):
+            self.add_error("name", _("Write the person's name: it is compared with our records."))
+        if mailbox:
+            try:
+                canonical(IdentityKind.EMAIL, mailbox)
+            except InvalidIdentity:
+                self.add_error("representative", _("This cannot be read. Check it with the representative."))
 
     def _check_ground(self, data: dict[str, Any]) -> None:
         right, _colon, letter = str(data.get("ground") or "").partition(":")
@@ -112,15 +148,12 @@ def enter(data: dict[str, Any], *, acting_user: Staff, now: datetime) -> RightsR
 def _enter(data: dict[str, Any], *, acting_user: Staff, now: datetime) -> RightsRequest:
     # One transaction: a request that cannot be opened leaves no customer behind.
     noon = timezone.make_aware(datetime.combine(data["received_on"], time(12)))
-    return cases.submit_request(
-        customer=customer_claiming(identities=data["identities"], language=data["language"], claimed_by=acting_user, now=now),
-        right=data["right"],
-        source=data["source"],
-        language=data["language"],
-        identity_level=0,
-        ground=data["ground"],
-        reason=data["reason"],
-        received_at=min(noon, now),
-        entered_by=acting_user,
-        now=now,
-    )
+    asked = {name: data[name] for name in ("right", "source", "language", "ground", "reason")}
+    asked |= {"received_at": min(noon, now), "entered_by": acting_user, "now": now}
+    if data["role"]:
+        mailbox = {IdentityKind.EMAIL.value: data["representative"]} if data["representative"] else {}
+        who = customer_claiming(identities=mailbox, language=data["language"], claimed_by=acting_user, now=now)
+        claim = Claim(representative=who, role=data["role"], name=data["name"], identities=data["identities"])
+        return cases.submit_for_another(claim=claim, **asked)
+    who = customer_claiming(identities=data["identities"], language=data["language"], claimed_by=acting_user, now=now)
+    return cases.submit_request(customer=who, identity_level=0, **asked)

@@ -54,6 +54,11 @@ class Standing:
         """Who acts for the person, if somebody does."""
         return representing.of(self.request)
 
+    @cached_property
+    def name_beside(self) -> str:
+        """Whether the name and the contact of the person stand together in a store: it asks the stores."""
+        return representing.name_beside(self.representation) if self.representation else ""
+
     @property
     def role_is(self) -> str:
         return self.representation.state if self.representation else ""

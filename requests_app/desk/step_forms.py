@@ -130,6 +130,14 @@ class AcceptRoleForm(StepForm):
             "until the child is 18; the older the child, the more its own wishes count."
         ),
     )
+    contact_is_theirs = forms.CharField(
+        label=_("How you know that the contact is the person's"),
+        widget=WORDS,
+        help_text=_(
+            "The proof is about a person with a name; the request opens the data behind a contact. Write how you made sure that "
+            "both are the same person, such as an invoice that was shown or a call to a number in our records."
+        ),
+    )
     not_told_reason = forms.CharField(
         label=_("Why the person is not told"),
         required=False,
@@ -139,6 +147,13 @@ class AcceptRoleForm(StepForm):
             "only for protected identity or a small child. Neither the person nor the representative reads it."
         ),
     )
+
+    def prepare(self) -> None:
+        if self.standing.name_beside == "yes":
+            del self.fields["contact_is_theirs"]
+
+    def clean(self) -> dict[str, Any]:
+        return {"contact_is_theirs": "", **(super().clean() or {})}
 
 
 class RefuseRoleForm(StepForm):

@@ -136,7 +136,9 @@ STEPS: dict[str, Step] = {
             "request.decide_role",
             legal=lambda s: s.request.is_open and not s.entered_by_me and s.role_is == Representation.State.CLAIMED,
             will_happen=will.accept_role,
-            perform=_with(cases.accept_role, note="note", not_told_reason="not_told_reason"),
+            perform=_with(
+                cases.accept_role, note="note", contact_is_theirs="contact_is_theirs", not_told_reason="not_told_reason"
+            ),
             form=forms.AcceptRoleForm,
             done=_("The role is accepted. Now accept the person's identity."),
         ),

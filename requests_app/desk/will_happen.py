@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from requests_app.case import representing
 from requests_app.case.deadlines import due_date
@@ -68,8 +68,22 @@ def _files_go(standing: Standing) -> Lines:
     return [_("The files that the person sent as proof are deleted.")]
 
 
+BESIDE = {
+    "yes": gettext_lazy("The name and the contact that the representative gave stand together in our records."),
+    "no": gettext_lazy(
+        "Careful: in our records the contact that the representative gave stands with another name. Accept the role only if you "
+        "know that the contact is this person's."
+    ),
+    "unknown": gettext_lazy(
+        "Our records do not tell whether the name and the contact that the representative gave belong together. Find out before "
+        "you accept the role."
+    ),
+}
+
+
 def accept_role(standing: Standing, target: int) -> Lines:
     return [
+        BESIDE[standing.name_beside],
         _("Your note is written to the case; your name stands behind it. The files that were sent as proof are deleted."),
         _("Nothing is looked for yet: next, you or a colleague accept the person's identity."),
         _("Then the person is told at the contacts in our stores, unless you write here why not."),

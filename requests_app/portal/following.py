@@ -139,7 +139,7 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
 
 
 def _goes_after(case: RightsRequest, reader: Customer) -> list[dict[str, Any]]:
-    """The person's other open requests that this erasure waits for, while it does: none, where this reader may not know of all."""
+    """What this erasure waits for, of the person's other open requests; nothing, where this reader may not know of all."""
     if case.right != Right.ERASURE or case.state not in OPEN_STATES or case.waived_at is not None:
         return []
     others = list(cases.goes_before(case).order_by("received_at"))

@@ -178,7 +178,7 @@ def _send(request: HttpRequest, draft: Draft) -> Any:
             representative=signed_in(request).customer,
             role=answers["role"]["role"],
             name=answers["person"]["name"],
-            identity=identity_of(answers["person"]["known_by"]),
+            identities=dict([identity_of(answers["person"]["known_by"])]),
         ),
         right=_right(draft),
         language=get_language() or "sv",

@@ -22,7 +22,6 @@ from requests_app.portal.form_base import PortalForm, UploadField
 from requests_app.portal.mine import acting, my_request, signed_in
 from requests_app.portal.rights import RIGHTS
 
-
 SENT_NOTE = "papers_sent"
 LEVEL_TO_TAKE_BACK = 2  # for a file of another sitting: who only reads the mailbox must not undo what its owner sent
 

@@ -71,7 +71,14 @@ def case(annas, store, child):
 
 
 def accept(case, agent, *, not_told=""):
-    cases.accept_role(request=case, acting_user=agent, note="Personbevis.", not_told_reason=not_told, now=timezone.now())
+    cases.accept_role(
+        request=case,
+        acting_user=agent,
+        note="Personbevis.",
+        not_told_reason=not_told,
+        contact_is_theirs="Visade en faktura.",
+        now=timezone.now(),
+    )
 
 
 def identify(case, agent, level=2):
@@ -308,7 +315,7 @@ def test_staff_see_who_of_them_wrote_and_who_reads_what_they_write(annas, childs
     desk = Desk()
     alice = desk.browser("alice")
     step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"])
-    alice.post(step, {"seen": case.state, "note": "Personbevis.", "not_told_reason": ""})
+    alice.post(step, {"seen": case.state, "note": "Personbevis.", "contact_is_theirs": "Faktura.", "not_told_reason": ""})
     step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
     alice.post(step, {"seen": case.state, "level": "2", "note": "Id-kort."})
     write(annas, case, "Send it to me.")
@@ -476,7 +483,7 @@ def test_the_desk_shows_who_acts_and_takes_the_steps(annas, case, child, stores)
     assert agent.get(step).status_code == 302
     step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"])
     assert "files that were sent as proof are deleted" in agent.get(step).content.decode()
-    agent.post(step, {"seen": case.state, "note": "Personbevis.", "not_told_reason": ""})
+    agent.post(step, {"seen": case.state, "note": "Personbevis.", "contact_is_theirs": "Faktura.", "not_told_reason": ""})
     assert Representation.objects.get().state == Representation.State.ACCEPTED
     step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "identity"])
     agent.post(step, {"seen": case.state, "level": "2", "note": "Id-kort."})
@@ -560,3 +567,31 @@ def test_nobody_gives_up_an_answer_that_they_may_not_know_of(annas_proved, child
     childs.post(page)
     erasure.refresh_from_db()
     assert erasure.waived_at is not None
+
+
+# --- the name and the contact -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("beside", "word"), [("yes", "stand together"), ("no", "another name"), ("unknown", "do not tell")])
+def test_staff_see_whether_the_name_and_the_contact_belong_together(annas, case, child, stores, monkeypatch, beside, word):
+    from tests.staff.conftest import Desk
+
+    asked = []
+    monkeypatch.setattr(actions, "name_beside", lambda identities, *, name: asked.append((list(identities), name)) or beside)
+    alice = Desk().browser("alice")
+    assert not asked
+    step = reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"])
+    page = alice.get(step).content.decode()
+    assert word in page
+    assert KNOWN not in page
+    assert asked[0] == ([actions.Identity("email", KNOWN)], "Barnet Andersson")
+    sure = beside == "yes"
+    assert ("contact_is_theirs" in page) is not sure
+    alice.post(step, {"seen": case.state, "note": "Personbevis.", "not_told_reason": ""})
+    assert (Representation.objects.get().state == Representation.State.ACCEPTED) is sure
+    if not sure:
+        without = {"note": "Personbevis.", "not_told_reason": "", "now": timezone.now()}
+        with pytest.raises(NotAllowed, match="contact given belongs"):
+            cases.accept_role(request=case, acting_user=make_staff("agent"), **without)
+        alice.post(step, {"seen": case.state, "note": "Personbevis.", "contact_is_theirs": "Faktura.", "not_told_reason": ""})
+    assert AuditEvent.objects.get(action="role.accepted").payload["name_beside_contact"] == beside

@@ -10,9 +10,11 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import Customer, CustomerIdentity
 from privacy.models import AuditEvent
+from requests_app import cases
+from requests_app.case import representing
 from requests_app.case.deadlines import due_date
-from requests_app.models import RightsRequest, State
-from tests.factories import make_customer, make_request, make_store
+from requests_app.models import OutboxItem, RightsRequest, State
+from tests.factories import make_customer, make_request, make_staff, make_store
 from tests.staff.conftest import CANARY
 
 pytestmark = pytest.mark.django_db
@@ -185,3 +187,67 @@ def test_a_mailbox_that_is_proved_in_the_same_moment_is_found(desk, monkeypatch)
     monkeypatch.setattr(claims, "_by_mailbox", just_missed)
     enter(desk)
     assert RightsRequest.objects.get().customer == people._by_email(CANARY.email)
+
+
+# --- a letter from somebody who acts for another ----------------------------------------------------------------------
+
+LAWYER = "advokat@byra.example"
+FOR_ANOTHER = {"source": "post", "role": "lawyer", "name": "Kanarie Fågel", "representative": LAWYER}
+
+
+def step_of(case, name):
+    return reverse("admin:requests_app_rightsrequest_step", args=[case.pk, name])
+
+
+def test_a_representative_s_letter_belongs_to_nobody_until_the_role_and_the_person_are_accepted(desk, canary):
+    enter(desk, **FOR_ANOTHER)
+    case = RightsRequest.objects.get()
+    found = case.representation
+    assert (case.source, case.identity_level, case.state, found.role) == ("post", 0, State.IDENTIFYING, "lawyer")
+    assert case.customer != canary
+    assert not case.customer.identities.exists()
+    assert found.claimed == {"email": CANARY.email}
+    assert people.email_of(found.representative) == ""  # nobody has proved that mailbox
+    assert not OutboxItem.objects.exclude(to=None).exists()
+    assert AuditEvent.objects.get(action="role.claimed").actor == f"staff:{desk.person('alice').pk}"
+    note = {"seen": case.state, "note": "Fullmakt.", "contact_is_theirs": "Ringde.", "not_told_reason": "Skyddad."}
+    desk.browser("alice").post(step_of(case, "accept-role"), note)
+    found.refresh_from_db()
+    assert found.state == "claimed"  # who entered it decides nothing
+
+
+def test_a_colleague_takes_it_on_and_the_lawyer_follows_it_by_their_mailbox(desk, canary, monkeypatch):
+    enter(desk, **FOR_ANOTHER, phone=CANARY.phone)
+    case = RightsRequest.objects.get()
+    agent = make_staff("agent")
+    more = {"note": "Fullmakt.", "contact_is_theirs": "Ringde.", "not_told_reason": "Skyddad.", "now": timezone.now()}
+    cases.accept_role(request=case, acting_user=agent, **more)
+    cases.record_identity_level(request=case, acting_user=agent, level=2, note="Id-kort.", proved=[], now=timezone.now())
+    case.refresh_from_db()
+    assert case.customer == canary
+    lawyer = people.find_or_create_customer(email=LAWYER, language="sv", now=timezone.now())
+    assert lawyer == case.representation.representative
+    assert list(representing.visible_to(lawyer)) == [case]
+
+
+def test_without_a_mailbox_somebody_writes_letters(desk):
+    enter(desk, **FOR_ANOTHER | {"representative": ""})
+    assert OutboxItem.objects.get().kind == "task"
+    assert not Customer.objects.exclude(identities=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"role": ""}, "role"),
+        ({"name": ""}, "name"),
+        ({"representative": "no address"}, "representative"),
+        ({"role": "uncle"}, "role"),
+        ({"email": None}, "__all__"),
+        ({"representative": CANARY.email}, "__all__"),
+    ],
+)
+def test_what_is_missing_of_a_representative_is_told_and_leaves_nothing(desk, changed, field):
+    answer = enter(desk, **FOR_ANOTHER | changed)
+    assert field in answer.context["form"].errors
+    assert not Customer.objects.exists()
