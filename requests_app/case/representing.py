@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.claims import MailboxTaken, customer_claiming
@@ -96,6 +96,12 @@ def visible_to(customer: Customer) -> QuerySet[RightsRequest]:
     own = TOLD & Q(customer=customer)
     brought = Q(representation__representative=customer) & ~Q(representation__state=Representation.State.ENDED)
     return RightsRequest.objects.filter(own | brought)
+
+
+def with_proof_sent(requests: QuerySet[RightsRequest]) -> QuerySet[RightsRequest]:
+    """The requests, each with `proof_sent`: whether proof of a role lies with us and nobody has decided on it."""
+    waiting = Upload.objects.filter(request=OuterRef("pk"), purpose=Upload.Purpose.ROLE, deleted_at=None, key__isnull=False)
+    return requests.annotate(proof_sent=Exists(waiting))
 
 
 def told(requests: Iterable[int]) -> set[int]:

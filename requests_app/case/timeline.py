@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from privacy import audit
 from privacy.models import AuditEvent
+from requests_app.case import representing
 from requests_app.case.answers import human_answers
 from requests_app.case.steps import CUSTOMER
 from requests_app.case.triage import extension_letter
@@ -38,7 +39,8 @@ Words = Callable[[RightsRequest, Mapping[str, Any]], str]
 class Told:
     """How one kind of event is told; `words` adds what the payload or the case says.
 
-    `other` is the title for who did not do it, of the person and who acts for them; without one it is the same.
+    `other` is the title for who did not do it, of the person and who acts for them, and `acted_for` the title for the latter
+    of what we did; without one it is the same.
     `alone`: what the person did is not told to who acts for them.
     """
 
@@ -46,6 +48,7 @@ class Told:
     title: Promise
     words: Words = lambda _request, _payload: ""
     other: Promise | None = None
+    acted_for: Promise | None = None
     alone: bool = False
 
 
@@ -62,6 +65,12 @@ def _takes_effect(_request: RightsRequest, payload: Mapping[str, Any]) -> str:
     if not payload.get("told", True):
         return _("For safety it takes effect on %(day)s.") % day
     return _("For your safety it takes effect on %(day)s; the address or number that is replaced was told.") % day
+
+
+def _what_is_missing(request: RightsRequest, _payload: Mapping[str, Any]) -> str:
+    if representing.of(request) is not None:
+        return _("First comes the right to act for the person, then who the person is. Until then we look for nothing.")
+    return _("For this right a mailbox is not proof enough. Sign in and prove your identity a second way.")
 
 
 def _which_file(_request: RightsRequest, payload: Mapping[str, Any]) -> str:
@@ -83,20 +92,22 @@ TOLD: dict[str, Told] = {
     "request.wait_for_identity": Told(
         "identity",
         gettext_lazy("We wait for your proof of identity"),
-        lambda _request, _payload: _(
-            "For this right a mailbox is not proof enough. Sign in and prove your identity a second way."
-        ),
+        _what_is_missing,
+        acted_for=gettext_lazy("We wait for proof that you may act for the person"),
     ),
     "request.ask_identity": Told(
         "identity",
         gettext_lazy("We asked you for more proof of identity"),
         lambda _request, _payload: _("The time until you give it is added to the time for our answer."),
+        acted_for=gettext_lazy("We asked for more proof of who the person is"),
     ),
     "role.accepted": Told("identity", gettext_lazy("The right to act for the person was accepted")),
     "role.refused": Told("identity", gettext_lazy("We asked for more proof of the right to act for the person")),
     "upload.received": Told("identity", gettext_lazy("A file was sent"), _which_file, alone=True),
     "upload.deleted": Told("identity", gettext_lazy("A file was taken back"), _which_file, alone=True),
-    "identity.recorded": Told("identity", gettext_lazy("Your identity was proved")),
+    "identity.recorded": Told(
+        "identity", gettext_lazy("Your identity was proved"), acted_for=gettext_lazy("The person's identity was accepted")
+    ),
     "clock.resumed": Told("clock", gettext_lazy("The time for our answer runs again"), _due),
     "request.identified": Told("work", gettext_lazy("We assess your request")),
     "deadline.extended": Told("clock", gettext_lazy("We need more time"), lambda request, _payload: extension_letter(request)),
@@ -167,6 +178,8 @@ def _entry(request: RightsRequest, event: AuditEvent, for_representative: bool) 
         return None
     did_it = event.actor == CUSTOMER and by_representative == for_representative
     title, text = told.title if did_it else told.other or told.title, told.words(request, event.payload)
+    if for_representative and told.acted_for:
+        title = told.acted_for
     if by_representative and not for_representative:
         text = " ".join(part for part in (text, _("Done by who acts for you.")) if part)
     return Entry(at=event.at, title=str(title), text=text, kind=told.kind)

@@ -27,7 +27,7 @@ from requests_app.errors import NotAllowed
 from requests_app.models import OPEN_STATES, Package, Right, RightsRequest, State
 from requests_app.portal.mine import acting, level_in, my_request, package_of, signed_in
 from requests_app.portal.recipients import recipients_of
-from requests_app.portal.rights import RIGHTS
+from requests_app.portal.rights import right_of
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
 from requests_app.portal.writing import messages_of
@@ -40,9 +40,10 @@ MOVING = (State.RECEIVED, State.TRIAGE, State.PROPOSED, State.APPROVED, State.RU
 @customer_required()
 @require_safe
 def my_requests(request: HttpRequest) -> HttpResponse:
-    mine = representing.visible_to(signed_in(request).customer).select_related("representation")
+    reader = signed_in(request).customer
+    mine = representing.with_proof_sent(representing.visible_to(reader)).select_related("representation")
     page = Paginator(mine.order_by("-received_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    cards = [{"case": case, "state": state_text(case), "right": RIGHTS[case.right]} for case in page]
+    cards = [{"case": case, "state": state_text(case, reader), "right": right_of(case, reader)} for case in page]
     return render(request, "portal/requests/list.html", {"page": page, "cards": cards})
 
 
@@ -119,11 +120,11 @@ def waive(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
-    level = level_in(request, case)
+    level, reader = level_in(request, case), signed_in(request).customer
     return {
         "case": case,
-        "right": RIGHTS[case.right],
-        "state": state_text(case),
+        "right": right_of(case, reader),
+        "state": state_text(case, reader),
         "stages": STAGES,
         "level": level,
         "is_open": case.state in OPEN_STATES,
@@ -131,10 +132,11 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "can_withdraw": case.state == State.RESTRICTED or case.state in TRANSITIONS["withdraw"].sources,
         "must_identify": case.state == State.IDENTIFYING and representing.of(case) is None,
         "acts_for": representing.of(case),
+        "represents": representing.is_representative(case, reader),
         "must_show_role": representing.takes_proof(case),
         "package": package_of(case),
         "has_receipt": has_receipt(case),
-        "waits_for_others": _goes_after(case, signed_in(request).customer),
+        "waits_for_others": _goes_after(case, reader),
     }
 
 
@@ -144,7 +146,7 @@ def _goes_after(case: RightsRequest, reader: Customer) -> list[dict[str, Any]]:
         return []
     others = list(cases.goes_before(case).order_by("received_at"))
     known = set(representing.visible_to(reader).filter(pk__in=[other.pk for other in others]).values_list("pk", flat=True))
-    return [{"case": other, "right": RIGHTS[other.right]} for other in others] if len(known) == len(others) else []
+    return [{"case": other, "right": right_of(other, reader)} for other in others] if len(known) == len(others) else []
 
 
 def _moving_parts(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:

@@ -25,22 +25,22 @@ from requests_app.case.representing import Claim
 from requests_app.errors import NotAllowed
 from requests_app.models import Right, Source
 from requests_app.models.representation import Representation
-from requests_app.portal import ask_forms, drafts
+from requests_app.portal import ask_forms, drafts, grounds
 from requests_app.portal.ask_forms import StepForm
 from requests_app.portal.drafts import Draft
 from requests_app.portal.form_base import posted
 from requests_app.portal.grounds import Option
 from requests_app.portal.mine import signed_in
-from requests_app.portal.rights import RIGHTS
+from requests_app.portal.rights import FOR_ANOTHER, RIGHTS
 
 KEY = "another"  # of the draft
 
 
 class RoleForm(StepForm):
     role = forms.ChoiceField(
-        label=_("Who are you to the person?"),
+        label=_("How do you act for the person?"),
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose who you are to the person.")},
+        error_messages={"required": _("Choose how you act for the person.")},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,8 +87,15 @@ class RightForm(StepForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(right.value, Option(right.label)) for right in Right]
+        choices = [(right.value, Option(FOR_ANOTHER[right])) for right in Right]
         self.fields["right"].choices = choices  # type: ignore[attr-defined]
+
+
+class GroundForm(ask_forms.RestrictionGroundForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["ground"].label = _("Why should we stop using the person's data?")
+        self.fields["ground"].choices = grounds.restriction_options(for_another=True)  # type: ignore[attr-defined]
 
 
 class WordsForm(StepForm):
@@ -110,7 +117,7 @@ STEPS: dict[str, type[StepForm]] = {
     "role": RoleForm,
     "person": PersonForm,
     "right": RightForm,
-    "ground": ask_forms.RestrictionGroundForm,
+    "ground": GroundForm,
     "words": WordsForm,
 }
 

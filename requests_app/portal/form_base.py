@@ -26,6 +26,7 @@ class PortalForm(forms.Form):
 
     title: Any = ""
     lead: Any = ""
+    one_of_them = False  # the questions stand for each other: none of them is to be called optional
     button: Any = _("Continue")
     use_required_attribute = False  # the browser's own bubbles are neither translated by us nor read out well
 

@@ -55,10 +55,24 @@ def services_stop(ground: str) -> bool:
     return bool(settings.INSYN_STOP_SERVICES_ON_RESTRICTION.get(ground))
 
 
-def restriction_options() -> list[tuple[str, Option]]:
+# The same, as who acts for the person says it.
+SERVICES_STOP_FOR_ANOTHER = _("The person's services are paused until this is settled.")
+RESTRICTION_FOR_ANOTHER: dict[str, Option] = {
+    "a": Option(_("Data you have about the person is wrong"), _("We leave it alone while we find out what is right.")),
+    "b": Option(_("You may not use the data, but it is not to be erased"), _("For example because it is needed as evidence.")),
+    "c": Option(
+        _("The person needs the data for a legal claim"),
+        _("You would otherwise delete it, and it is needed to make, exercise or defend a claim."),
+    ),
+    "d": Option(_("The person has objected to how you use the data"), _("We stop while we weigh the reasons against ours.")),
+}
+
+
+def restriction_options(*, for_another: bool = False) -> list[tuple[str, Option]]:
+    options, warning = (RESTRICTION_FOR_ANOTHER, SERVICES_STOP_FOR_ANOTHER) if for_another else (RESTRICTION, SERVICES_STOP)
     return [
-        (letter, Option(option.label, option.hint, SERVICES_STOP if services_stop(letter) else ""))
-        for letter, option in RESTRICTION.items()
+        (letter, Option(option.label, option.hint, warning if services_stop(letter) else ""))
+        for letter, option in options.items()
     ]
 
 

@@ -25,7 +25,7 @@ def my_request(request: HttpRequest, reference: str) -> RightsRequest:
     if not REFERENCE.fullmatch(reference.upper()):
         raise Http404  # not worth asking the database, which would choke on some of it
     found = (
-        representing.visible_to(signed_in(request).customer)
+        representing.with_proof_sent(representing.visible_to(signed_in(request).customer))
         .filter(reference=reference.upper())
         .select_related("customer", "package", "representation")
         .first()

@@ -20,7 +20,7 @@ from requests_app.files.uploads import UploadRefused
 from requests_app.models import RightsRequest, State, Upload
 from requests_app.portal.form_base import PortalForm, UploadField
 from requests_app.portal.mine import acting, my_request, signed_in
-from requests_app.portal.rights import RIGHTS
+from requests_app.portal.rights import right_of
 
 SENT_NOTE = "papers_sent"
 LEVEL_TO_TAKE_BACK = 2  # for a file of another sitting: who only reads the mailbox must not undo what its owner sent
@@ -82,7 +82,7 @@ def _page(request: HttpRequest, case: RightsRequest, purpose: str, kind: type[Pa
     context = {
         "form": form,
         "case": case,
-        "right": RIGHTS[case.right],
+        "right": right_of(case, signed_in(request).customer),
         "acting": representing.of(case),
         "files": [(file, _may_take_back(request, file)) for file in uploads.kept(case, purpose)],
         "open": uploads.are_open(),

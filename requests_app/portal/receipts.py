@@ -43,6 +43,8 @@ def receipt(request: HttpRequest, reference: str) -> HttpResponse:
 
 class CheckForm(PortalForm):
     title = gettext_lazy("Check a receipt")
+    lead = gettext_lazy("Choose the file, or write the code that stands on it. One of them is enough.")
+    one_of_them = True
     file = forms.FileField(
         label=gettext_lazy("The receipt as a PDF file"),
         required=False,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer
+from requests_app.case import representing
 from requests_app.cases import NEEDED_LEVEL
-from requests_app.models import Right
+from requests_app.models import Right, RightsRequest
 
 Text = str | Promise
 NEEDS_LEVEL_2 = frozenset(right for right, level in NEEDED_LEVEL.items() if level >= 2)
@@ -30,10 +32,22 @@ class RightText:
     how_long: Text
     needed: Text
     action: Text  # the button
+    represented: bool = False  # read by who acts for the person
 
     @property
     def title(self) -> Text:
-        return self.right.label
+        return FOR_ANOTHER[self.right] if self.represented else self.right.label
+
+
+# What it is called by who asks for it on behalf of somebody else: nothing there is "mine".
+FOR_ANOTHER: dict[Right, Text] = {
+    Right.ACCESS: _("See the person's data"),
+    Right.PORTABILITY: _("Get the person's data as files to take along"),
+    Right.RECTIFICATION: _("Correct the person's data"),
+    Right.RESTRICTION: _("Restrict the use of the person's data"),
+    Right.ERASURE: _("Erase the person's data"),
+    Right.OBJECTION: _("Stop direct marketing to the person"),
+}
 
 
 RIGHTS: dict[str, RightText] = {
@@ -130,3 +144,8 @@ RIGHTS: dict[str, RightText] = {
         ),
     )
 }
+
+
+def right_of(case: RightsRequest, reader: Customer) -> RightText:
+    """The right of this request in the words of who reads: the person, or who acts for them."""
+    return replace(RIGHTS[case.right], represented=representing.is_representative(case, reader))

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer
+from requests_app.case import representing
 from requests_app.models import Outcome, RightsRequest, State
+from requests_app.models.representation import Representation
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,33 @@ OUTCOMES: dict[str, str | Promise] = {
 }
 
 
-def state_text(case: RightsRequest) -> StateText:
+# While nobody has accepted who acts for whom, as whoever acts reads it.
+SHOW_ROLE = StateText(
+    _("Waiting for you"),
+    _("Show us that you may act for the person. Until then your request waits, and we look for nothing."),
+    "wait",
+    0,
+)
+ROLE_IS_LOOKED_AT = StateText(
+    _("Received"),
+    _("We have your proof, and a person here looks at it. You get an e-mail if we need more. Until then we look for nothing."),
+    "work",
+    0,
+)
+PERSON_IS_LOOKED_AT = StateText(
+    _("Received"),
+    _("You may act for the person. A person here now makes sure who the person is, before we look for anything."),
+    "work",
+    0,
+)
+
+
+def state_text(case: RightsRequest, reader: Customer) -> StateText:
+    """Where the request stands. It comes from a queryset of `representing.with_proof_sent`."""
+    if case.state == State.IDENTIFYING and representing.is_representative(case, reader):
+        if case.representation.state != Representation.State.CLAIMED:
+            return PERSON_IS_LOOKED_AT
+        return ROLE_IS_LOOKED_AT if case.proof_sent else SHOW_ROLE  # type: ignore[attr-defined]
     text = STATES[case.state]
     if case.state == State.COMPLETED and case.outcome in OUTCOMES:
         return StateText(text.name, OUTCOMES[case.outcome], text.tone, text.stage)

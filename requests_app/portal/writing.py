@@ -48,6 +48,7 @@ def messages_of(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
     messages_so_far = conversation.messages_about(case)
     shown = conversation.shown_to(signed_in(request).customer, case, messages_so_far, level=level_in(request, case))
     return {
+        "represents": representing.is_representative(case, signed_in(request).customer),
         "thread": shown,
         "thread_hidden": any(item.text is None for item in shown),
         "question_open": any(item.message.is_question and item.message.answered_at is None for item in shown),

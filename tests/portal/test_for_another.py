@@ -96,7 +96,7 @@ def recipients():
 def test_the_questions_come_one_by_one_and_lead_to_the_proof(annas, store, child):
     assert annas.get("/for-another/")["Location"] == "/for-another/role/"
     page = annas.post("/for-another/role/", {}).content.decode()
-    assert "Choose who you are to the person" in page
+    assert "Choose how you act for the person" in page
     response = answer(annas, role="trustee")
     assert response["Location"].endswith("/role/")
     page = annas.get(response["Location"]).content.decode()
@@ -595,3 +595,54 @@ def test_staff_see_whether_the_name_and_the_contact_belong_together(annas, case,
             cases.accept_role(request=case, acting_user=make_staff("agent"), **without)
         alice.post(step, {"seen": case.state, "note": "Personbevis.", "contact_is_theirs": "Faktura.", "not_told_reason": ""})
     assert AuditEvent.objects.get(action="role.accepted").payload["name_beside_contact"] == beside
+
+
+# --- in the words of who acts for the person --------------------------------------------------------------------------
+
+
+def test_nothing_that_is_asked_for_another_is_called_mine(annas, store, child):
+    annas.post("/for-another/role/", {"role": "guardian"})
+    annas.post("/for-another/person/", {"name": "B", "known_by": KNOWN})
+    page = annas.get("/for-another/right/").content.decode()
+    assert "Restrict the use of the person&#x27;s data" in page
+    annas.post("/for-another/right/", {"right": "restriction"})
+    page = annas.get("/for-another/ground/").content.decode()
+    assert "Why should we stop using the person&#x27;s data?" in page
+    for word in (" my ", " I ", "about me"):
+        assert word not in page.partition("<form")[2].partition("</form>")[0]
+
+
+def test_where_the_request_stands_is_said_to_who_acts_and_leads_on(annas, case, agent, stores):
+    def seen():
+        return annas.get(f"/requests/{case.reference}/").content.decode()
+
+    assert "Show us that you may act for the person" in seen()
+    assert "Send proof of your role" in seen()
+    annas.post(f"/requests/{case.reference}/role/", {"file": sent(picture())})
+    assert "a person here looks at it" in seen()
+    assert "Waiting for you" not in seen() + annas.get("/requests/").content.decode()
+    accept(case, agent)
+    assert "now makes sure who the person is" in seen()
+    assert f"/requests/{case.reference}/evidence/" in seen()
+    identify(case, agent)
+    assert "We look for your data in our systems" in seen()
+
+
+def test_their_own_proof_is_never_said_to_show_more(annas, annas_case_words, agent, stores):
+    """It would not: what counts is what staff accept. So the page does not lead there."""
+    page = annas.get(f"/requests/{annas_case_words.reference}/").content.decode()
+    assert "The address is wrong." not in page
+    assert "Shown when we have accepted who the person is" in page
+    assert "/identity/" not in page
+    assert "We wait for proof that you may act for the person" in page
+    assert "a mailbox is not proof enough" not in page
+    accept(annas_case_words, agent)
+    identify(annas_case_words, agent)
+    page = annas.get(f"/requests/{annas_case_words.reference}/").content.decode()
+    assert "The address is wrong." in page
+    assert "The person&#x27;s identity was accepted" in page
+
+
+@pytest.fixture
+def annas_case_words(annas, store, child):
+    return brought(annas, right="rectification", words="The address is wrong.")

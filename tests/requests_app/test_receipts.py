@@ -323,3 +323,11 @@ def test_the_template_sees_no_file_outside_its_folder(case, monkeypatch, tmp_pat
     monkeypatch.setattr(receipts, "TEMPLATE", folder / "erasure.typ")
     with pytest.raises(typst.TypstError):
         issue_receipt(request=case, customer=case.customer, now=NOW)
+
+
+def test_the_page_calls_neither_way_optional_since_one_is_needed(client):
+    client.cookies["django_language"] = "en"
+    page = client.get("/receipt/").content.decode()
+    assert "One of them is enough" in page
+    assert "(optional)" not in page
+    assert "problems__list" in client.post("/receipt/", {}).content.decode()
