@@ -57,7 +57,7 @@ class Standing:
     @cached_property
     def name_beside(self) -> str:
         """Whether the name and the contact of the person stand together in a store: it asks the stores."""
-        return representing.name_beside(self.representation) if self.representation else ""
+        return representing.name_beside(self.representation) if self.representation else "unknown"
 
     @property
     def role_is(self) -> str:
