@@ -22,6 +22,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from accounts.paging import BoundedPaginator
 from accounts.roles import may
 
 NOTHING = "–"
@@ -53,6 +54,7 @@ class DeskAdmin(_ModelAdmin):
     list_per_page = 50
     list_max_show_all = 0  # no "show all": a page is a page
     show_full_result_count = False
+    paginator = BoundedPaginator
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may(request.user, self.see)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db.models import Case, Prefetch, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
@@ -159,8 +161,16 @@ class PersonFilter(admin.SimpleListFilter):
         return queryset.filter(customer__public_id__in=references) if self.value() else queryset
 
 
+class QueueList(ChangeList):
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Closed cases come newest first, whatever the address asks: there may be a million of them."""
+        if ShowFilter.parameter_name in self.params:
+            return list(self.model_admin.get_ordering(request))
+        return super().get_ordering(request, queryset)
+
+
 class Queue(DeskAdmin):
-    """The list; `requests_app.desk.cases` adds the pages behind it."""
+    """The list; `requests_app.desk.case_desk` adds the pages behind it."""
 
     see = "request.see"
     change_list_template = "admin/queue.html"
@@ -187,7 +197,21 @@ class Queue(DeskAdmin):
             turn=turn, proof_came=reads.proof_came(), represented=reads.represented()
         )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QueueList
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        return [] if request.GET.get(ShowFilter.parameter_name) else super().get_sortable_by(request)
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        # What was answered in a month is counted on the first page, and the list shows that many: an index tells both.
+        exact = request.GET.get(AnsweredFilter.parameter_name)
+        paginator = Paginator if exact else self.paginator
+        return paginator(queryset, per_page, *args, **kwargs)
+
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if request.GET.get(AnsweredFilter.parameter_name):
+            return ("-answered_at", "-pk")
         if request.GET.get(ShowFilter.parameter_name):
             return ("-closed_at", "due_on", "pk")
         return ("turn", "due_on", "pk")

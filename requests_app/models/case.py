@@ -143,11 +143,16 @@ class RightsRequest(models.Model):
             models.Index(fields=["due_on", "id"], condition=Q(closed_at=None), name="open_requests_by_due"),
             models.Index(fields=["state", "due_on"]),
             models.Index(fields=["-closed_at", "due_on", "id"], name="requests_newest_closed_first"),
+            models.Index(fields=["right", "-closed_at", "due_on", "id"], name="requests_of_right_newest"),
+            models.Index(fields=["state", "-closed_at", "due_on", "id"], name="requests_in_state_newest"),
+            models.Index(fields=["source", "-closed_at", "due_on", "id"], name="requests_by_source_newest"),
+            models.Index(fields=["assignee", "-closed_at", "due_on", "id"], name="requests_of_assignee_newest"),
+            models.Index(fields=["answered_at", "id"], condition=Q(answered_at__isnull=False), name="requests_by_answer"),
             models.Index(
-                fields=["answered_at"],
-                include=["right", "answered_days"],
+                fields=["right", "answered_at", "id"],
+                include=["answered_days", "closed_at"],
                 condition=Q(answered_at__isnull=False),
-                name="requests_by_answer",
+                name="requests_of_right_by_answer",
             ),
         ]
         constraints: ClassVar = [
@@ -284,6 +289,7 @@ class StoreRun(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["due_at", "id"], condition=Q(state__in=["locating", "queued", "failed"]), name="runs_due"),
             models.Index(fields=["lease_until"], condition=Q(state="running"), name="runs_leased"),
+            models.Index(fields=["request"], condition=Q(state="blocked"), name="runs_blocked"),
             models.Index(fields=["store"], condition=Q(right="erasure", state="done", scan=None), name="runs_to_be_scanned"),
         ]
 
