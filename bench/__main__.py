@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 os.environ["INSYN_INSTANCE"] = "bench"  # servers of its own: neither the demo's data nor the tests' are touched
 
-from bench import access, erasing, pages, product, residue, road, scale, shop
+from bench import access, desk, erasing, pages, product, residue, road, scale, shop
 from bench.measured import Row
 from config import embedded
 
@@ -29,6 +29,7 @@ BENCHES = {
     "residue": "the look for what erasures left, for 1,000 people",
     "pages": "each page of the portal against a plain page of the same frame",
     "answers": "asking for a code and entering one, for known and unknown addresses",
+    "desk": "each page and filter of the staff desk at a thousand and at a million requests (minutes, and 5 GB of disk)",
     "scale": "a person's cost in a small and in a large store (takes minutes; not part of the default)",
 }
 TOLD = (
@@ -43,7 +44,7 @@ TOLD = (
     "p",
     "guess",
 )
-DEFAULT = "engine,road,access,heavy,residue,pages,answers"
+DEFAULT = "engine,road,access,heavy,residue,pages,answers,desk"
 
 
 def main() -> None:
@@ -79,14 +80,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--text", type=int, default=100, help="megabytes of text of `residue` (%(default)s)")
     parser.add_argument("--page-repeats", type=int, default=40, help="of each page (%(default)s)")
     parser.add_argument("--tries", type=int, default=1000, help="of each kind of address (%(default)s)")
+    parser.add_argument("--desk", default="1000,1000000", help="requests of the two sizes of `desk` (%(default)s)")
     parser.add_argument("--scale", default="10000,100000", help="customers of the two stores of `scale` (%(default)s)")
     parser.add_argument("--plans", action="store_true", help="print the plans of the handwritten statements, and end")
     options = parser.parse_args()
     options.only = options.only.split(",")
     if unknown := set(options.only) - set(BENCHES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
-    options.heavy, options.sizes, options.scale = (
-        tuple(map(int, text.split(","))) for text in (options.heavy, options.sizes, options.scale)
+    options.heavy, options.sizes, options.scale, options.desk = (
+        tuple(map(int, text.split(","))) for text in (options.heavy, options.sizes, options.scale, options.desk)
     )
     engine = (2 * (options.repeats + 1) + 1) * sum(options.sizes) * ("engine" in options.only)
     if engine + (2 * options.road_repeats + 1) * options.many + 1000 > options.customers:
@@ -101,7 +103,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
             print(*erasing.explain(url, range(1, size + 1)), sep="\n", file=sys.stderr)
         return
     people: Iterator[int] = itertools.count(1)
-    if set(options.only) - {"scale", "residue"}:
+    if set(options.only) - {"scale", "residue", "desk"}:
         url = shop.fill(options.customers, options.heavy[0])
         product.make_ready(url)
     if "engine" in options.only:
@@ -119,6 +121,9 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
             product.make_ready(url)
         yield from access.measure_heavy(url, customer=options.customers + 1, rows=rows, repeats=options.repeats)
         yield from erasing.measure_heavy(url, customers=options.customers, rows=rows, repeats=options.repeats)
+    if "desk" in options.only:
+        logging.disable(logging.INFO)
+        yield from desk.measure(small=options.desk[0], large=options.desk[1], repeats=options.page_repeats)
     if "scale" in options.only:
         yield from scale.measure(small=options.scale[0], large=options.scale[1], people=100, repeats=options.repeats)
 

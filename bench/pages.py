@@ -38,7 +38,7 @@ def measure(repeats: int) -> Iterator[Row]:
             if label.startswith("sign_in"):
                 who = browser.waiting_for_code("customer-2@example.com" if label == "sign_in_code" else "")
             ours, plain = partial(browser.get, path, who), partial(browser.get, f"/{PLAIN}", who)
-            status, size, statements = _look(browser, path, who)
+            status, size, statements = look(browser, path, who)
             if status not in (200, 286):
                 print(f"not measured: {label}, it answered {status}", file=sys.stderr)
                 continue
@@ -128,9 +128,11 @@ class Browser:
 
     def ask(self, path: str, cookies: dict[str, str], body: bytes | None = None) -> tuple[int, bytes, dict[str, str]]:
         answered: dict[str, Any] = {}
+        path, _, query = path.partition("?")
         environ = {
             "REQUEST_METHOD": "GET" if body is None else "POST",
             "PATH_INFO": path,
+            "QUERY_STRING": query,
             "SERVER_NAME": "127.0.0.1",
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -185,7 +187,7 @@ class Browser:
         return self.post("/sign-in/", {"email": email}, {})[1] if email else {"csrftoken": "a" * 32}
 
 
-def _look(browser: Browser, path: str, cookies: dict[str, str]) -> tuple[int, int, int]:
+def look(browser: Browser, path: str, cookies: dict[str, str]) -> tuple[int, int, int]:
     """(status, bytes on the wire, statements)."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

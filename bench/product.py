@@ -25,17 +25,7 @@ PATIENCE = 600  # seconds until something is taken to hang
 
 def make_ready(url: str) -> None:
     """An empty application with the shop as its one store. Call it before anything of the product is imported."""
-    import django.conf
-    from django.core.management import call_command
-    from django.db import connections
-
-    if django.conf.settings.configured:
-        connections.close_all()
-    embedded.drop_database(embedded.DATABASE)
-    embedded.create_database(embedded.DATABASE)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    make_empty()
 
     from django.utils import timezone
 
@@ -48,6 +38,30 @@ def make_ready(url: str) -> None:
         actor="operator:bench",
         now=timezone.now(),
     )
+
+
+def make_empty(database: str = embedded.DATABASE) -> None:
+    """An empty application. Call it before anything of the product is imported."""
+    import django.conf
+    from django.core.management import call_command
+    from django.db import connections
+
+    if django.conf.settings.configured:
+        connections.close_all()
+    embedded.drop_database(database)
+    embedded.create_database(database)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    use(database)
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def use(database: str) -> None:
+    """This process works in that database from here on."""
+    from django.db import connection
+
+    connection.close()
+    connection.settings_dict["NAME"] = database
 
 
 def submit(emails: Sequence[str], right: str) -> list[int]:
@@ -80,7 +94,7 @@ def approve(requests: Sequence[int]) -> None:
     from requests_app import cases
     from requests_app.models import RightsRequest
 
-    agent, approver = _staff("agent"), _staff("approver")
+    agent, approver = staff("agent"), staff("approver")
     for request in RightsRequest.objects.filter(pk__in=requests).order_by("pk"):
         now = timezone.now()
         if request.right != "erasure":
@@ -93,7 +107,7 @@ def approve(requests: Sequence[int]) -> None:
         )
 
 
-def _staff(role: str) -> Any:
+def staff(role: str) -> Any:
     from django.contrib.auth.models import Group
 
     from accounts.models import Staff
