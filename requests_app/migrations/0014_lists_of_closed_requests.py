@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0006_policy_seen'),
         ('privacy', '0007_verifications_and_purges'),
-        ('requests_app', '0012_answer_times'),
+        ('requests_app', '0013_recipient_notice'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
