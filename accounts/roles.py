@@ -49,6 +49,8 @@ TABLE: dict[str, Rule] = {
     "request.ask_identity": _rule(_("Ask for more proof of identity"), _CASE_STAFF),
     "request.choose_contested": _rule(_("Decide on contested rows"), _CASE_STAFF),
     "request.see_contested": _rule(_("Look at the fields of contested rows (logged)"), _CASE_STAFF),
+    "request.preview": _rule(_("See a package as the person will get it, and leave things out of it (logged)"), {APPROVER}),
+    "request.keep_back": _rule(_("Keep fields from an erasure on a ground of Art. 17(3)"), _CASE_STAFF),
     "request.extend": _rule(_("Extend the deadline"), _CASE_STAFF),
     "request.approve": _rule(_("Approve a request other than erasure"), {APPROVER}),
     "request.propose_erasure": _rule(_("Propose an erasure"), _CASE_STAFF),

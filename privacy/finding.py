@@ -18,6 +18,7 @@ from privacy.engine import plan as plans
 from privacy.engine.contested.answers import Answers
 from privacy.engine.erasure.decide import decide
 from privacy.engine.erasure.erase import subject_of
+from privacy.engine.exceptions import kept_among
 from privacy.engine.holding import Holding, Keys
 from privacy.engine.identity import EMAIL_KINDS, PHONE_KINDS, InvalidIdentity
 from privacy.engine.locate.search import locate
@@ -52,7 +53,8 @@ def find(
         keys = Keys(maps.graph)
         for key in wanted:
             try:
-                effects = _effects(maps.graph, sessions.get(key), key, holdings, right)
+                kept = [_kept(maps.graph, key, given.get(person.ref, {})) for person in people]
+                effects = _effects(maps.graph, sessions.get(key), key, holdings, kept, right)
             except StoreError as error:
                 down[key], effects = str(error), [{} for _ in people]
             for number, (person, holding) in enumerate(zip(people, holdings, strict=True)):
@@ -119,12 +121,18 @@ def below(graph: Graph, down: set[str]) -> set[str]:
     return out
 
 
+def _kept(graph: Graph, key: str, given: Given) -> Answers:
+    """What was answered before, as far as it keeps something beyond the map's rules."""
+    plan, chosen = given.get(key, ({}, {}))
+    return Answers.read(graph, plan, kept_among(chosen)) if plan and kept_among(chosen) else Answers(graph)
+
+
 def _effects(
-    graph: Graph, session: Session | None, key: str, holdings: list[Holding], right: str
+    graph: Graph, session: Session | None, key: str, holdings: list[Holding], kept: list[Answers], right: str
 ) -> list[dict[str, dict[str, Any]]]:
     if session is None or right != "erasure":
         return [{} for _ in holdings]
-    decisions = decide(graph, session, key, holdings, answers=[Answers(graph)] * len(holdings), today=timezone.localdate())
+    decisions = decide(graph, session, key, holdings, answers=kept, today=timezone.localdate())
     effects = [plans.effects(decision) for decision in decisions]
     for effect, decision in zip(effects, decisions, strict=True):
         for stop in decision.stops:

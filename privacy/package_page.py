@@ -80,6 +80,7 @@ class HtmlPage:
                 "contents": [self._described(written, number) for number, written in enumerate(everything, 1)],
                 "rows": sum(written.rows for written in everything),
                 "withheld": sum(written.part.withheld for written in everything),
+                "left_out": any(written.part.left_out for written in everything),
                 "others": sum(written.part.others for written in everything),
                 "shown_rows": SHOWN_ROWS,
             }

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from privacy.datamap.categories import within
+from privacy.engine.exceptions import basis_of
 
 LANGUAGES = ("sv", "en")
 Words = str | Promise
@@ -103,6 +104,23 @@ SOURCES: dict[str, Words] = {
     "third_party": _("We got it from somebody else."),
 }
 
+# Why staff leave something out of a package: Art. 15(4), and the exceptions of the Swedish act (2018:218).
+WITHHOLDING: dict[str, Words] = {
+    "others": _("it is about somebody else, and giving it to you would harm their rights (Art. 15(4) GDPR)"),
+    "secret": _("it is a trade secret or protected by copyright (Art. 15(4) GDPR)"),
+    "secrecy": _("a law, or a decision made under one, says that it must not be given to you (5 kap. 1 § lag 2018:218)"),
+    "draft": _("it is a draft that was not finished when you asked, or a note to remember by (5 kap. 2 § lag 2018:218)"),
+}
+
+# Why something is kept although its person asks for its erasure, by the letter of Art. 17(3).
+KEEPING: dict[str, Words] = {
+    "a": _("freedom of expression and information (Art. 17(3)(a) GDPR)"),
+    "b": _("a legal obligation, or a task in the public interest (Art. 17(3)(b) GDPR)"),
+    "c": _("public health (Art. 17(3)(c) GDPR)"),
+    "d": _("archiving in the public interest, research or statistics (Art. 17(3)(d) GDPR)"),
+    "e": _("legal claims: to make, to exercise or to defend them (Art. 17(3)(e) GDPR)"),
+}
+
 SUBJECTS: dict[str, Words] = {
     "anonymous_user": _("Users who are not signed in"),
     "citizen_voter": _("Citizens"),
@@ -169,6 +187,11 @@ def category_texts(categories: tuple[str, ...]) -> tuple[Mapping[str, str], Mapp
 
 def _matches(categories: tuple[str, ...]) -> Iterator[str]:
     return (key for key in CATEGORIES for category in categories if within(category, key))
+
+
+def law_words(basis: str) -> str:
+    """A basis as people read it: a letter of Art. 17(3) in words, a law that a data map names as it stands there."""
+    return str(KEEPING.get(basis.removeprefix(basis_of("")), basis))
 
 
 def in_all_languages(words: Words) -> dict[str, str]:

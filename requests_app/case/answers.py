@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from privacy.datamap.model import Dataset
 from privacy.maps import dataset_of
 from privacy.models import DatasetVersion
+from privacy.vocabulary import law_words
 from requests_app.models import LIFT, ResidueScan, Right, RightsRequest, RunState, StoreRun
 
 Labels = Mapping[str, str]
@@ -179,6 +180,12 @@ _IN_PACKAGE: dict[str, Say] = {
         "%(count)d records withheld, since they are about somebody else too",
         n,
     ),
+    "withheld": lambda n: ngettext(
+        "%(count)d record left out; your package says why", "%(count)d records left out; your package says why", n
+    ),
+    "fields_withheld": lambda n: ngettext(
+        "%(count)d field left out; your package says why", "%(count)d fields left out; your package says why", n
+    ),
 }
 COUNTED: dict[str, dict[str, Say]] = {
     Right.ACCESS: _IN_PACKAGE,
@@ -235,7 +242,7 @@ def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]
 
 def kept_words(basis: str, rules: Sequence[Mapping[str, Any]]) -> str:
     """The rows that one law keeps, as one line, whatever the day of each: seven years of invoices are no list to read."""
-    rows = sum(rule.get("rows", 0) for rule in rules)
+    rows, basis = sum(rule.get("rows", 0) for rule in rules), law_words(basis)
     days = sorted({date.fromisoformat(rule["until"]) for rule in rules if rule.get("until")})
     if not days:
         words = ngettext(

@@ -14,6 +14,7 @@ from accounts.models import Staff
 from privacy import audit
 from privacy.contested import contested_groups
 from privacy.engine.contested.answers import collection_of
+from privacy.engine.exceptions import is_exception
 from requests_app.case import letters, notices
 from requests_app.case.deadlines import due_date, local_date, notice_due, paused_days_between
 from requests_app.case.steps import (
@@ -119,7 +120,7 @@ def _merged(run: StoreRun, choices: Mapping[str, str]) -> dict[str, str]:
     kept = {
         key: answer
         for key, answer in run.choices.items()
-        if collection_of(key) not in whole and (collection_of(key) == key or key in groups)
+        if is_exception(key) or (collection_of(key) not in whole and (collection_of(key) == key or key in groups))
     }
     for collection in {collection_of(key) for key in choices} - whole:
         if answer := kept.pop(collection, ""):  # the groups that are not named keep what was said of them all

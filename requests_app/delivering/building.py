@@ -139,6 +139,14 @@ def _as_it_stands(package: Package, runs: Sequence[StoreRun]) -> Outcomes:
     return {run.store.key: withdrawn for run in runs}
 
 
+def what_goes_in(request: RightsRequest) -> dict[str, Any]:
+    """What the package of one case is made of, as it stands now: what `actions.write_package` is asked for."""
+    held = own_data.own_of({request.customer})[request.customer_id]
+    if representing.brought([request.pk]):
+        held = own_data.for_representative(held)
+    return _content(request, _runs([request.pk])[request.pk], people_of([request.customer])[request.customer_id], held)
+
+
 def _runs(cases: Iterable[int]) -> dict[int, list[StoreRun]]:
     found: dict[int, list[StoreRun]] = {pk: [] for pk in cases}
     for run in StoreRun.objects.filter(request__in=found).exclude(state=RunState.CANCELLED).select_related("store"):

@@ -8,6 +8,7 @@ far it came, and the next look can go on from there.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import time
@@ -51,6 +52,8 @@ class Table:
     rows: int
     withheld: int
     others: int
+    left_out: tuple[str, ...]  # what staff left out, and why
+    place: tuple[str, str]  # the keys of store and collection
     columns: tuple[Column, ...]
     headings: tuple[str, ...]
     meanings: tuple[tuple[str, str, str], ...]  # heading, explanation, name in the files
@@ -100,6 +103,8 @@ class Tables:
             rows=part["rows"],
             withheld=part["withheld"],
             others=part["others"],
+            left_out=tuple(part.get("left_out", ())),  # packages of before have none
+            place=(part["store"], part["collection"]),
             columns=columns,
             headings=tuple(self._heading(column) for column in columns),
             meanings=tuple(
@@ -118,6 +123,11 @@ class Tables:
     def rows(self, table: Table, *, start: int = 0, limit: int = PAGE_ROWS, clock: Callable[[], float] = time.monotonic) -> Slice:
         """`limit` rows after the first `start`."""
         return self._look(table, start, limit, (), "", clock)
+
+    def plain_rows(self, table: Table, count: int) -> list[list[Any] | None]:
+        """The first rows as the package's JSON holds them, in the order of the columns; None where one is too long."""
+        with self._archive.open(table.json_file) as member:
+            return [None if line is None else _values(table, line) for line in itertools.islice(_lines(member), count)]
 
     def search(
         self, table: Table, words: str, *, start: int = 0, limit: int = PAGE_ROWS, clock: Callable[[], float] = time.monotonic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from csp.decorators import csp_replace
 from django.contrib import admin, messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -24,7 +25,8 @@ from privacy import audit
 from requests_app import cases
 from requests_app.case.contested_look import look_at_group
 from requests_app.case.triage import extension_letter
-from requests_app.desk import consents, recipient_notices
+from requests_app.case.withholding import package_as_it_will_be
+from requests_app.desk import consents, preview, recipient_notices
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import badge, due_badge
 from requests_app.desk.entering import EnterForm, enter
@@ -54,6 +56,11 @@ class CaseDesk(Queue):
             path("<int:object_id>/identity/<int:identity_id>/", self.view(self.identity_view), name=self.url_name("identity")),
             path("<int:object_id>/files/<int:upload_id>/", self.view(self.file_view), name=self.url_name("file")),
             path("<int:object_id>/papers/<int:upload_id>/", self.view(self.paper_view), name=self.url_name("paper")),
+            path(
+                "<int:object_id>/preview/",
+                csp_replace(preview.CONTENT_POLICY)(self.view(guarded(self.preview_view))),
+                name=self.url_name("preview"),
+            ),
             path("<int:object_id>/rows/", self.view(guarded(self.rows_view)), name=self.url_name("rows")),
             path("<int:object_id>/<slug:step>/", self.view(guarded(self.step_view)), name=self.url_name("step")),
             path("<int:object_id>/<slug:step>/<int:target>/", self.view(guarded(self.step_view)), name=self.url_name("target")),
@@ -96,6 +103,7 @@ class CaseDesk(Queue):
             "plan_code": short_code(case.plan_digest) if case.plan_digest else "",
             "steps": possible_steps(standing),
             "missing": missing_before(standing),
+            "may_preview": preview.is_possible(standing),
             "contested_open": STEPS["contested"].possible(standing),
             "may_resume": may(request.user, STEPS["resume"].action),
             "tasks": standing.tasks if may(request.user, STEPS["task"].action) else [],
@@ -167,7 +175,7 @@ class CaseDesk(Queue):
         )
 
     def _confirmation(self, request: HttpRequest, step: Step, standing: Standing, form: Any, target: int) -> HttpResponse:
-        shows_plan = step.key in ("approve", "propose", "approve-erasure", "contested")
+        shows_plan = step.key in ("approve", "propose", "approve-erasure", "contested", "keep-back")
         context = {
             "title": f"{step.label}: {standing.request.reference}",
             "form": form,
@@ -263,6 +271,28 @@ class CaseDesk(Queue):
         context = {"title": _("Contested rows in %(reference)s") % {"reference": standing.request.reference}, **seen}
         context |= {"back": self.url("change", object_id), "back_label": standing.request.reference}
         return self.page(request, "admin/contested_rows.html", context)
+
+    # --- the package before it is approved ---
+
+    def preview_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The package as the person will get it; by POST alone, since every look is written down."""
+        refuse_unless(request, "request.preview")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        standing = self.standing_of(request, object_id)
+        try:
+            preview.change(request=request, case=standing.request, acting_user=standing.user)
+        except cases.NotAllowed as error:
+            messages.error(request, str(error))
+        try:
+            with package_as_it_will_be(request=standing.request, acting_user=standing.user, now=timezone.now()) as seen:
+                context = preview.shown(seen, standing.request)
+        except cases.NotAllowed as error:
+            messages.error(request, str(error))
+            return redirect(self.url("change", object_id))
+        context |= {"title": _("The package of %(reference)s") % {"reference": standing.request.reference}}
+        context |= {"back": self.url("change", object_id), "back_label": standing.request.reference, "case": standing.request}
+        return self.page(request, "admin/preview.html", context)
 
     # --- search and entry ---
 

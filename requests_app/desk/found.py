@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
+from privacy.vocabulary import law_words
 from requests_app.desk.contested_form import choice_in_words
 from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
@@ -116,7 +117,7 @@ def _kept(kept: Mapping[str, Any]) -> str:
     return _("keep %(rows)s until %(until)s: %(basis)s") % {
         "rows": rows_in_words(kept.get("rows") or 0),
         "until": until,
-        "basis": kept.get("basis", ""),
+        "basis": law_words(kept.get("basis", "")),
     }
 
 
@@ -138,6 +139,7 @@ def _done(right: str, done: Mapping[str, Any]) -> list[str]:
         "waiting": _("%(rows)s wait for their last owner"),
         "remaining": _("%(rows)s remaining"),
         "withheld": _("%(rows)s withheld"),
+        "fields_withheld": _("fields left out: %(rows)s"),
         "mismatched": _("%(rows)s not changed: they held something else"),
     }
     lines = [words[key] % {"rows": rows_in_words(done[key])} for key in DONE_KEYS if isinstance(done.get(key), int) and done[key]]

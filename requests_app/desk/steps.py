@@ -17,10 +17,12 @@ from accounts.roles import may
 from accounts.second_factor import check_totp
 from requests_app import cases
 from requests_app.case import conversation
+from requests_app.case.keeping_back import keep_back
 from requests_app.case.lifecycle import TRANSITIONS
 from requests_app.desk import step_forms as forms
 from requests_app.desk import will_happen as will
 from requests_app.desk.contested_form import ContestedForm
+from requests_app.desk.keep_back_form import KeepBackForm
 from requests_app.desk.standing import Standing
 from requests_app.models import Right, State
 from requests_app.models.representation import Representation
@@ -227,6 +229,22 @@ STEPS: dict[str, Step] = {
             form=forms.CorrectionsForm,
             tone="plain",
             done=_("The corrections are written down."),
+        ),
+        Step(
+            "keep-back",
+            _("Keep fields from the erasure"),
+            "request.keep_back",
+            legal=lambda s: (
+                _is(s, Right.ERASURE)
+                and not s.entered_by_me
+                and s.request.state == State.TRIAGE
+                and any(run.located_at and run.finding for run in s.runs)
+            ),
+            will_happen=will.keep_back,
+            perform=lambda s, form, target, now: keep_back(request=s.request, acting_user=s.user, now=now, **form.asked()),
+            form=KeepBackForm,
+            tone="plain",
+            done=_("The choice is recorded. The stores are searched again, since the plan is another."),
         ),
         Step(
             "approve",

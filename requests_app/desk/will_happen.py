@@ -117,6 +117,14 @@ def contested(standing: Standing, target: int) -> Lines:
     ]
 
 
+def keep_back(standing: Standing, target: int) -> Lines:
+    return [
+        _("Only an exception of Art. 17(3) keeps what somebody wants erased, and no longer than it is needed."),
+        _("These fields stay readable, the rest of the rows is anonymized. They go by themselves when their day comes."),
+        _("It is part of the plan that is approved, and the answer tells the person what is kept, why and until when."),
+    ]
+
+
 def corrections(standing: Standing, target: int) -> Lines:
     return [
         _("What you fill in replaces corrections written down before. Nothing is changed in a store yet."),

@@ -144,7 +144,7 @@ def _write_down(request: HttpRequest, case: RightsRequest, package: Package) -> 
 def _by_store(tables: Tables) -> dict[str, list[Any]]:
     stores: dict[str, list[Any]] = {}
     for item in tables.all:
-        if item.rows or item.withheld:
+        if item.rows or item.withheld or item.left_out:
             stores.setdefault(item.store, []).append(item)
     return stores
 

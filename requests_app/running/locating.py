@@ -16,6 +16,7 @@ from privacy import actions, audit
 from privacy.actions import Finding
 from privacy.contested import contested_groups
 from privacy.engine.contested.answers import collection_of
+from privacy.engine.exceptions import kept_among
 from requests_app.case.closing import settle
 from requests_app.case.steps import SYSTEM
 from requests_app.models import Right, RightsRequest, RunState, State, StoreRun
@@ -64,11 +65,11 @@ def _locate(runs: Sequence[StoreRun], clock: Callable[[], datetime]) -> None:
 
 
 def _given(runs: Sequence[StoreRun]) -> dict[str, dict[str, tuple[dict[str, Any], dict[str, str]]]]:
-    """{person: {store key: (plan, answers)}} of erasures that were looked for before, with contested rows given to the person."""
+    """{person: {store key: (plan, answers)}} of erasures that were looked for before, where the answers change what is found."""
     out: dict[str, dict[str, tuple[dict[str, Any], dict[str, str]]]] = {}
     cases = {run.request_id for run in runs if run.right == Right.ERASURE}
     for run in StoreRun.objects.filter(request__in=cases).exclude(choices={}).select_related("store"):
-        if run.plan and "disclose" in run.choices.values():
+        if run.plan and ("disclose" in run.choices.values() or kept_among(run.choices)):
             out.setdefault(run.subject, {})[run.store.key] = (run.plan, run.choices)
     return out
 

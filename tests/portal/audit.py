@@ -48,7 +48,7 @@ def let_scripts_look(context: BrowserContext) -> None:
         rest = [part for part in answer.headers.get(POLICY, "").split(";") if not part.strip().startswith("sandbox")]
         route.fulfill(response=answer, headers=answer.headers | {POLICY: ";".join(rest)})
 
-    context.route(re.compile(r"/package/(read|delete)/"), pass_on)
+    context.route(re.compile(r"/package/(read|delete)/|/rightsrequest/\d+/preview/"), pass_on)
 
 
 def faults(page: Page, *, language: str) -> list[str]:

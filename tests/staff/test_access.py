@@ -35,6 +35,7 @@ PAGES = {
     "requests_app_rightsrequest_find": "request.search",
     "requests_app_rightsrequest_identity": "request.reveal_identity",
     "requests_app_rightsrequest_rows": "request.see_contested",
+    "requests_app_rightsrequest_preview": "request.preview",
     "requests_app_rightsrequest_file": "request.read_words",
     "requests_app_consent_changelist": "request.see",
     "requests_app_consent_change": "request.see",
@@ -83,6 +84,7 @@ BY_POST = {
     "requests_app_rightsrequest_find",
     "requests_app_rightsrequest_identity",
     "requests_app_rightsrequest_rows",
+    "requests_app_rightsrequest_preview",
     "requests_app_rightsrequest_paper",
     "privacy_auditevent_verify",
     "privacy_auditevent_export",
@@ -171,7 +173,7 @@ class World:
             args = [pk[model].pk]
         elif page == "recordfile":
             args = ["csv"]
-        elif page == "rows":
+        elif page in ("rows", "preview"):
             args = [self.case.pk]
         elif page == "file":
             args = [self.case.pk, 1]

@@ -15,6 +15,7 @@ from typing import Any
 
 from privacy.datamap.graph import Graph, Node
 from privacy.engine.contested.planned import Contested, values_of
+from privacy.engine.exceptions import Kept, kept_among, kept_in
 from privacy.engine.holding import Member
 from privacy.stores.base import Values
 
@@ -45,6 +46,7 @@ class Answers:
     whole: Mapping[Node, str] = field(default_factory=dict)
     groups: Mapping[Node, Mapping[Values, str]] = field(default_factory=dict)  # every planned contested group; "": not answered
     planned: Mapping[Node, Contested] = field(default_factory=dict)
+    kept: Mapping[Node, Sequence[Kept]] = field(default_factory=dict)  # what staff keep beyond the map's rules (Art. 17(3))
 
     @classmethod
     def read(
@@ -56,7 +58,13 @@ class Answers:
     ) -> Answers:
         """`answers`: {collection or group key: keep | redact | anonymize | disclose}; `own`: the person's identities by kind."""
         store = plan["store"]
-        out = cls(graph, {(store, name): answer for name, answer in answers.items() if MARK not in name})
+        exceptions = {**plan.get("exceptions", {}), **kept_among(answers)}
+        kept = {
+            (store, item.name): found
+            for item in (graph.datasets[store].collections.values() if exceptions else ())
+            if (found := kept_in(exceptions, item.name, item.fields))
+        }
+        out = cls(graph, kept=kept, whole={(store, name): answer for name, answer in answers.items() if MARK not in name})
         groups: dict[Node, dict[Values, str]] = {}
         planned: dict[Node, Contested] = {}
         for collection in {collection_of(key) for key in answers}:

@@ -15,6 +15,7 @@ from privacy.datamap.graph import Graph, Link, Node, Pointer, start_of
 from privacy.datamap.model import Collection, Keep
 from privacy.datamap.periods import as_date, until
 from privacy.engine.contested.answers import Answers
+from privacy.engine.exceptions import basis_of
 from privacy.engine.holding import REFERRED, Holding, Keys, Member
 from privacy.stores.base import Count, Session, Values
 
@@ -98,7 +99,8 @@ def _first(graph: Graph, keys: Keys, store: str, holding: Holding, chosen: Answe
     decision = Decision(holding)
     for node, groups in holding.in_store(store).items():
         collection = graph.collection(node)
-        if holding.undisputed and collection.on_erasure == "delete" and not collection.keeps:
+        kept = bool(collection.keeps or chosen.kept.get(node))
+        if holding.undisputed and collection.on_erasure == "delete" and not kept:
             decision.fates[node] = dict.fromkeys(groups, GONE)
             continue
         fates = decision.fates.setdefault(node, {})
@@ -131,6 +133,9 @@ def fate_of(
         held, day, missing = _held(graph, keys, node, collection, keep, values, holding, today)
         if held:
             fate = _merge(fate, Fate(KEEP, frozenset(keep.fields) or None, day, (keep.basis,), missing))
+    for exception in chosen.kept.get(node, ()):
+        if today < exception.until:
+            fate = _merge(fate, Fate(KEEP, exception.fields, exception.until, (basis_of(exception.ground),)))
     return fate
 
 

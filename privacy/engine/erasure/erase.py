@@ -24,6 +24,7 @@ from privacy.engine.erasure.report import Report, account, account_crowd
 from privacy.engine.erasure.traces import Traces
 from privacy.engine.erasure.verify import remaining
 from privacy.engine.erasure.waves import apart, waves
+from privacy.engine.exceptions import kept_among
 from privacy.engine.holding import Holding, Keys, identities_of
 from privacy.engine.locate.search import locate, search
 from privacy.engine.locate.subject import Frozen, Subject
@@ -41,6 +42,11 @@ class Job:
     plan: Mapping[str, Any]
     answers: Mapping[str, str] = field(default_factory=dict)  # {collection or group: keep | redact | anonymize | disclose}
     returning: bool = False  # the plan is a remnant: rows that it does not name stay
+
+    @property
+    def exceptions(self) -> dict[str, str]:
+        """What staff keep beyond the map's rules; a remnant remembers what was kept of it."""
+        return {**self.plan.get("exceptions", {}), **kept_among(self.answers)}
 
 
 @uncollected()
@@ -102,7 +108,8 @@ def _round(
         return list(zip(found, decided, strict=True))
 
     located = search(graph, {store.key: session}, subjects, heartbeat=heartbeat)
-    able = [i for i, job in enumerate(jobs) if not job.returning and job.plan["schema"] == graph.digest(store.key)]
+    schema = graph.digest(store.key)
+    able = [i for i, job in enumerate(jobs) if not job.returning and not job.exceptions and job.plan["schema"] == schema]
     crowd = Crowd.among(located, session, store.key, able, heartbeat)
     others = [i for i in range(len(jobs)) if i not in crowd.people]
     judged = dict(zip(others, judge(others, located.holdings(others)), strict=True))
@@ -118,7 +125,10 @@ def _round(
         holdings = {i: judged[i][0] for i in wave}
         decisions = {i: judged[i][1] for i in wave}
         going = [i for i in wave if not _block(graph, jobs[i], subjects[i], reports[i], holdings[i], decisions[i])]
-        ended = [remnants.Ended(jobs[i].plan, _memory(subjects[i]), holdings[i], decisions[i]) for i in going]
+        ended = [
+            remnants.Ended({**jobs[i].plan, "exceptions": jobs[i].exceptions}, _memory(subjects[i]), holdings[i], decisions[i])
+            for i in going
+        ]
         left = remnants.remember(graph, session, store.key, ended)
         traces = Traces(graph, session, [(decisions[i], subjects[i]) for i in going])
         acting = [decisions[i] for i in going]

@@ -187,6 +187,7 @@ def _written(
         "inbound": inbound,
         "foreign": {link: found for link, found in ended.plan["foreign"].items() if link in inbound},
         "schema": ended.plan["schema"],
+        "exceptions": ended.plan.get("exceptions", {}),  # the map of a later day does not know them either
     }
 
 
@@ -326,8 +327,10 @@ def together(plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for link, keys in plan["foreign"].items():
             foreign[link] = [*foreign.get(link, []), *keys]
     columns = {name: order for plan in plans for name, order in plan["columns"].items()}
+    exceptions = {key: answer for plan in reversed(plans) for key, answer in plan.get("exceptions", {}).items()}
     listed = {collection: list(members.values()) for collection, members in groups.items()}
-    return {**plans[0], "columns": columns, "groups": listed, "rows": rows, "inbound": inbound, "foreign": foreign}
+    found = {"columns": columns, "groups": listed, "rows": rows, "inbound": inbound, "foreign": foreign}
+    return {**plans[0], **found, "exceptions": exceptions}
 
 
 def alike(plans: Sequence[Mapping[str, Any]]) -> bool:

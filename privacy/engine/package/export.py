@@ -57,7 +57,8 @@ class Part:
     in their order.
 
     `withheld` rows are shown to nobody until somebody decides (contested), `others` are records of other people that this
-    person's rows point at; both are counted, never shown. `kept` names what a law will keep: {"rows", "basis", "until"}.
+    person's rows point at; both are counted, never shown. `left_out` says in words what staff left out and why. `kept` names
+    what a law will keep: {"rows", "basis", "until"}.
     """
 
     store: str
@@ -70,6 +71,7 @@ class Part:
     dated: str = ""  # the column that says when a row came about, where the map knows it
     withheld: int = 0
     others: int = 0
+    left_out: tuple[str, ...] = ()
     kept: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -239,6 +241,7 @@ def _contents_of(written: Written) -> dict[str, Any]:
         "rows": written.rows,
         "withheld": part.withheld,
         "others": part.others,
+        "left_out": list(part.left_out),
         "json": written.json_file,
         "csv": written.csv_file,
         "dated": written.dated,
