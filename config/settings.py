@@ -71,6 +71,12 @@ INSYN_PACKAGE_DIR = _state_path("INSYN_PACKAGE_DIR", "packages")
 INSYN_PACKAGE_DAYS = env.integer("INSYN_PACKAGE_DAYS", 14, least=1)
 # How long an account stays after its person's erasure was answered, for the answer is read by signing in (R24).
 INSYN_ACCOUNT_DAYS = env.integer("INSYN_ACCOUNT_DAYS", 30, least=0)
+# Our own case files: how long after its closing a case goes with all that belongs to it, how long a message stays, how long after
+# the closing the values stay by which rows were found, and how long an account is kept that nobody uses.
+INSYN_CASE_MONTHS = env.integer("INSYN_CASE_MONTHS", 36, least=1)
+INSYN_MESSAGE_MONTHS = env.integer("INSYN_MESSAGE_MONTHS", 36, least=1)
+INSYN_PLAN_DAYS = env.integer("INSYN_PLAN_DAYS", 90, least=1)
+INSYN_UNUSED_ACCOUNT_MONTHS = env.integer("INSYN_UNUSED_ACCOUNT_MONTHS", 36, least=1)
 # A replaced address or number takes effect so many hours after the old one was told (R16); at once in the demo.
 INSYN_CONTACT_CHANGE_HOURS = env.integer("INSYN_CONTACT_CHANGE_HOURS", 0 if DEMO else 72, least=0)
 # Files that customers send: where they lie encrypted, how large a form with files may be, and how long evidence stays at most.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from privacy import collection_words
 from privacy.datamap.categories import policy_category
 from privacy.datamap.loader import parse
 from privacy.datamap.model import Dataset
+from privacy.datamap.periods import Period
 from privacy.engine.package.export import Part
 from privacy.models import Store
 from privacy.processing import Held
@@ -24,10 +26,31 @@ FILE = Path(__file__).parent / "datasets" / "insyn.yml"
 Own = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-@lru_cache(maxsize=1)
+# How long we keep what is ours is the operator's to say: {collection: (setting, its unit)}.
+PERIODS = {
+    "requests_app_rightsrequest": ("INSYN_CASE_MONTHS", "months"),
+    "requests_app_message": ("INSYN_MESSAGE_MONTHS", "months"),
+    "requests_app_upload": ("INSYN_EVIDENCE_DAYS", "days"),
+    "accounts_customer": ("INSYN_UNUSED_ACCOUNT_MONTHS", "months"),
+}
+
+
 def dataset() -> Dataset:
+    """The map of our own data, with the periods that are set."""
+    return _with(tuple((name, unit, getattr(settings, setting)) for name, (setting, unit) in PERIODS.items()))
+
+
+@lru_cache(maxsize=4)
+def _with(periods: tuple[tuple[str, str, int], ...]) -> Dataset:
     (found,) = parse(FILE.read_text(encoding="utf-8"), file=FILE.name)
-    return found
+    collections = dict(found.collections)
+    for name, unit, count in periods:
+        item = collections[name]
+        period = Period(years=count // 12, months=count % 12) if unit == "months" else Period(days=count)
+        assert item.retention is not None
+        keeps = tuple(replace(keep, period=period) for keep in item.keeps)
+        collections[name] = replace(item, retention=replace(item.retention, period=period), keeps=keeps)
+    return replace(found, collections=collections)
 
 
 def held(own: Own | None) -> Held:

@@ -54,6 +54,7 @@ WORDS: dict[str, Any] = {
     "run.blocked": gettext_lazy("A store stopped"),
     "run.failed": gettext_lazy("A store failed"),
     "person.forgotten": gettext_lazy("The account and the words of the person were erased"),
+    "case.forgotten": gettext_lazy("The case was deleted: its time was over"),
     "role.claimed": gettext_lazy("Brought by somebody who acts for the person"),
     "role.accepted": gettext_lazy("Accepted the proof of the role"),
     "role.refused": gettext_lazy("The proof of the role was not enough"),

@@ -2,22 +2,25 @@
 
 The notice of the answer goes to the person's address and the answer is read by signing in, so both stay for a while after the
 notice has arrived. What is left then is the record that a request was made and how it was answered (Art. 5(2)): no identity and
-no word of the person's own, under an opaque id; and that goes when the time has come which the data map of `insyn` states.
+no word of the person's own, under an opaque id. That goes, as everybody's case files do, when the time has come which the data
+map of `insyn` states (settings: privacy/own.py). What proves what was done names nobody: the audit trail, the ledger's hashes.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet
 from django.utils.timezone import localdate, make_aware
 
 from accounts.models import Customer, CustomerIdentity, VerificationCode
 from privacy import audit, own
 from privacy.datamap.periods import Period
+from privacy.models import Remnant
 from requests_app.case.letters import RECORD
 from requests_app.case.steps import SYSTEM
 from requests_app.files import uploads
@@ -30,6 +33,7 @@ from requests_app.models import (
     RecipientNotice,
     Right,
     RightsRequest,
+    RunState,
     State,
     StoreRun,
     Upload,
@@ -114,13 +118,61 @@ def _before(period: Period, now: datetime) -> datetime:
     return make_aware(datetime.combine(last, time.min))
 
 
+def forget_plans(*, now: datetime) -> int:
+    """Drop the values by which people's rows were found, once a case is closed for long enough; answers of how many runs."""
+    before = now - timedelta(days=settings.INSYN_PLAN_DAYS)
+    spent = StoreRun.objects.filter(request__closed_at__lt=before, plan__isnull=False).exclude(request__state=State.RESTRICTED)
+    unread = Q(right=Right.ERASURE, state=RunState.DONE) & (Q(scan=None) | Q(scan__finished_at=None))
+    return spent.exclude(pk__in=StoreRun.objects.filter(unread).values("pk")).update(plan=None, located_for="")
+
+
 def forget_records(*, now: datetime) -> int:
-    """Delete the records whose time is over, of people who were forgotten, and these with them; answers how many."""
-    (rule,) = own.dataset().collections[RECORD].keeps
-    nobody = Q(customer__identities=None)
-    old = RightsRequest.objects.filter(nobody, closed_at__lt=_before(rule.period, now))
+    """Delete cases whose time is over, each with all that belongs to it; answers how many. Their trail stays and names nobody.
+
+    A case stays while it is needed: a restriction is in force, rows that it kept wait for their day, something is still owed.
+    """
+    forgotten = 0
+    for pk in _old_records(now).order_by("pk").values_list("pk", flat=True):
+        with suppress(ProtectedError), transaction.atomic():  # a register still speaks of it
+            case = _old_records(now).select_for_update(of=("self",)).filter(pk=pk).first()
+            if case is None:
+                continue
+            customer = case.customer_id
+            uploads.delete(uploads=Upload.objects.filter(request=case), reason="expired", now=now)
+            audit.record(chain=case.reference, actor=SYSTEM, action="case.forgotten", payload={}, now=now)
+            case.delete()
+            Customer.objects.filter(pk=customer, identities=None, requests=None).delete()
+            forgotten += 1
+    return forgotten
+
+
+def _old_records(now: datetime) -> QuerySet[RightsRequest]:
+    rule = own.dataset().collections[RECORD].retention
+    assert rule is not None
+    old = RightsRequest.objects.filter(closed_at__lt=_before(rule.period, now)).exclude(state=State.RESTRICTED)
+    waiting = Remnant.objects.filter(case=OuterRef("reference"), closed_at=None)
+    owed = OutboxItem.objects.filter(request=OuterRef("pk"), delivered_at=None)
+    untold = RecipientNotice.objects.filter(request=OuterRef("pk"), state=RecipientNotice.State.OWED)
+    ready = Package.objects.filter(request=OuterRef("pk"), key__isnull=False)
+    return old.filter(~Exists(waiting), ~Exists(owed), ~Exists(untold), ~Exists(ready))
+
+
+def forget_unused_accounts(*, now: datetime) -> int:
+    """Delete the accounts of people who have no request and no consent here and have long not been seen; answers how many."""
+    rule = own.dataset().collections[Customer._meta.db_table].retention
+    assert rule is not None
+    before = _before(rule.period, now)
+    old = Customer.objects.filter(Q(last_seen_at__lt=before) | Q(last_seen_at=None), created_at__lt=before)
+    unused = old.filter(
+        ~Exists(RightsRequest.objects.filter(customer=OuterRef("pk"))),
+        ~Exists(Consent.objects.filter(customer=OuterRef("pk"))),
+        ~Exists(Representation.objects.filter(representative=OuterRef("pk"))),
+    )
     with transaction.atomic():
-        customers = list(old.values_list("customer_id", flat=True))
-        old.delete()  # with its runs; the trail in the audit log stays, and names nobody
-        Customer.objects.filter(pk__in=customers, identities=None, requests=None).delete()
-    return len(customers)
+        found = list(unused.select_for_update().values_list("pk", flat=True))
+        mine = CustomerIdentity.objects.filter(customer__in=found)
+        VerificationCode.objects.filter(Q(customer__in=found) | Q(target_lookup__in=mine.values("lookup"))).delete()
+        ApiToken.objects.filter(customer__in=found).delete()
+        mine.delete()
+        Customer.objects.filter(pk__in=found).delete()
+    return len(found)

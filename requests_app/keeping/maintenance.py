@@ -35,7 +35,9 @@ def nightly(*, now: datetime) -> None:
     codes.forget_old_codes(now=now)
     forgetting.forget_erased(now=now)
     forgetting.forget_messages(now=now)
+    forgetting.forget_plans(now=now)
     forgetting.forget_records(now=now)
+    forgetting.forget_unused_accounts(now=now)
     consents.forget_old(now=now)
     Session.objects.filter(expire_date__lt=now).delete()  # they hold drafts, encrypted
     ApiToken.objects.filter(expires_at__lt=now).delete()

@@ -134,10 +134,6 @@ def test_the_record_goes_when_its_time_has_come(erased):
     assert audit.events(erased.reference).exists()
 
 
-def test_the_record_of_who_is_a_customer_stays(erased):
-    assert forget_records(now=NOW + timedelta(days=5 * 365)) == 0
-
-
 # --- the shipped data map -----------------------------------------------------------------------------------------------
 
 
