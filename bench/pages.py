@@ -31,10 +31,11 @@ def measure(repeats: int) -> Iterator[Row]:
     with _plain_page(), override_settings(**EID):  # the pages of identity offer it; nobody is led to the broker
         browser = Browser()
         once, proved = browser.signed_in(portal_paths.PERSON, level=1), browser.signed_in(portal_paths.PERSON, level=2)
+        waiting = browser.signed_in(portal_paths.WAITING, level=2)
         portal_paths.ask_for_a_code_by_phone(browser, once)
         paths = portal_paths.fill(browser, proved)
         for label, path in paths.items():
-            who = once if label.startswith("identity") else proved
+            who = once if label.startswith("identity") else waiting if label == "waive" else proved
             if label.startswith("sign_in"):
                 who = browser.waiting_for_code("customer-2@example.com" if label == "sign_in_code" else "")
             ours, plain = partial(browser.get, path, who), partial(browser.get, f"/{PLAIN}", who)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from requests_app.models import RightsRequest
 
 PERSON = "customer-1@example.com"
+WAITING = "customer-4@example.com"  # whose erasure waits for another request of theirs
 FILLS = {
     "<slug:version>": "2026-12",
     "<slug:digest>": "0",
@@ -24,6 +25,7 @@ FILLS = {
 }
 LEAD_ELSEWHERE = {"language", "sign_out", "ask", "for_another", "eid", "eid_back"}
 HAND_OUT_A_FILE = {"brand", "download", "download_as", "receipt", "message_file"}
+OF_A_CHILD = {"child_consents"}  # the page of consents once more, for a guardian
 OF_A_CLAIM = {"role", "evidence"}  # shown while what somebody asks for another waits for proof
 OF_AN_ANSWER = {"package", "package_table", "package_delete"}
 # Answers that lead to questions which are asked of some only.
@@ -40,12 +42,13 @@ def fill(browser: Browser, proved: dict[str, str]) -> dict[str, str]:
     from requests_app.portal.flow import STEPS
     from requests_app.portal.urls import urlpatterns
 
+    _an_older_policy()
     for right, step, answers in ANSWERS:
         browser.post(f"/ask/{right}/{step}/", answers, proved)
     _correct_something(browser, proved)
     paths = {}
     for pattern in urlpatterns:
-        if pattern.name in LEAD_ELSEWHERE | HAND_OUT_A_FILE:
+        if pattern.name in LEAD_ELSEWHERE | HAND_OUT_A_FILE | OF_A_CHILD:
             continue
         path = "/" + str(pattern.pattern)
         for part, value in FILLS.items():
@@ -65,10 +68,22 @@ def fill(browser: Browser, proved: dict[str, str]) -> dict[str, str]:
     return paths
 
 
+def _an_older_policy() -> None:
+    """So that the version in force changed something."""
+    from django.utils import timezone
+
+    from requests_app.models.consent import PolicyVersion
+
+    now = timezone.now()
+    older = {"in_force_at": now - timedelta(days=400), "put_by": "system", "told_at": now}
+    PolicyVersion.objects.get_or_create(version="2026-11", defaults=older)
+
+
 def _put_in_references(paths: dict[str, str], *, claim: str) -> None:
     """A page of a request is measured of an open and of an answered one, where both have it."""
     still_open, answered = _requested(PERSON, "restriction"), _an_answered_request()
-    waits = _requested(PERSON, "erasure")
+    _requested(WAITING, "access")
+    waits = _requested(WAITING, "erasure")
     for name, path in [(name, path) for name, path in paths.items() if "<str:reference>" in path]:
         del paths[name]
         if name in OF_A_CLAIM:

@@ -25,10 +25,11 @@ from privacy.consented import ConsentPurpose, consent_purposes, recipient_names
 from privacy.crypto import keyed_hash
 from privacy.vocabulary import POLICY_CATEGORIES, chosen
 from requests_app import policy
+from requests_app.case import representing
 from requests_app.case.intake import submit_request
 from requests_app.case.steps import CUSTOMER, require_role, staff_actor
 from requests_app.errors import AlreadyOpen, NotAllowed
-from requests_app.models import OutboxItem, Right, Source
+from requests_app.models import OutboxItem, Right, RightsRequest, Source
 from requests_app.models.consent import Consent, chain_of
 from requests_app.running import outbox
 
@@ -39,6 +40,7 @@ MOST_DISCLOSURES = 50
 MOST_GIVEN_A_DAY = 20  # by one person: each may be work for somebody; taking back knows no limit
 # lag (2018:218) 2 kap. 4 §
 TOO_YOUNG = gettext_lazy("Only somebody who is at least 13 years old can consent. A guardian can do it for a younger child.")
+OLD_ENOUGH = gettext_lazy("A child who is 13 or older decides on this without a guardian.")
 NO_LONGER_ASKED = gettext_lazy("We no longer ask for this consent. Look at the page again.")
 
 
@@ -93,6 +95,31 @@ def give(*, customer: Customer, about: str, of_age: bool, now: datetime) -> Cons
     return _write(customer, kind=Consent.Kind.PURPOSE, about=about, given=True, text=text, now=now, task=task)[0]
 
 
+def give_for_child(*, request: RightsRequest, guardian: Customer, about: str, child_is_under_13: bool, now: datetime) -> Consent:
+    """A guardian, accepted in this request, consents for a child who is too young to (lag (2018:218) 2 kap. 4 §). NotAllowed."""
+    child, purpose = _child_of(request, guardian), _purpose(about)
+    if not child_is_under_13:
+        raise NotAllowed(str(OLD_ENOUGH))
+    text = _("As the child’s guardian: %(text)s") % {"text": purpose_text(purpose)}
+    task = _task_of(purpose, given=True)
+    return _write(child, kind=Consent.Kind.PURPOSE, about=about, given=True, text=text, now=now, task=task, by_guardian=True)[0]
+
+
+def withdraw_for_child(*, request: RightsRequest, guardian: Customer, about: str, language: str, now: datetime) -> Consent:
+    """A guardian, accepted in this request, takes a consent back for the child, however old. Raises NotAllowed."""
+    child = _child_of(request, guardian)
+    return withdraw(
+        customer=child, about=about, language=language, identity_level=request.identity_level, now=now, by_guardian=True
+    )
+
+
+def _child_of(request: RightsRequest, guardian: Customer) -> Customer:
+    child = representing.child_of(request, guardian)
+    if child is None:
+        raise NotAllowed(_("Only a guardian whom we have accepted can do this."))
+    return child
+
+
 def give_disclosure(
     *, customer: Customer, recipient: str, categories: Iterable[str], of_age: bool, identity_level: int, now: datetime
 ) -> Consent:
@@ -116,7 +143,9 @@ def give_disclosure(
     ]
 
 
-def withdraw(*, customer: Customer, about: str, language: str, identity_level: int, now: datetime) -> Consent:
+def withdraw(
+    *, customer: Customer, about: str, language: str, identity_level: int, now: datetime, by_guardian: bool = False
+) -> Consent:
     """Take a consent back, also one that was given elsewhere and of which nothing is written down here. Raises NotAllowed."""
     with transaction.atomic():
         last = Consent.objects.filter(customer=customer, about=about).order_by("-pk").first()
@@ -132,6 +161,7 @@ def withdraw(*, customer: Customer, about: str, language: str, identity_level: i
             details=last.details if last else None,
             now=now,
             task="" if purpose and purpose.stopped_by_map else _task_of(purpose, given=False),
+            by_guardian=by_guardian,
         )
         if new and purpose and purpose.stopped_by_map:
             _object(customer, language, identity_level, now)
@@ -162,6 +192,7 @@ def _write(
     now: datetime,
     task: str,
     details: Mapping[str, Any] | None = None,
+    by_guardian: bool = False,
 ) -> tuple[Consent, bool]:
     """Add the act unless the last one said the same (then False); the person is locked: two tabs act one after the other."""
     with transaction.atomic():
@@ -185,7 +216,7 @@ def _write(
             policy_version=policy.current_version(),
             details=details,
         )
-        payload = {"consent": act.pk, "about": about, "text": act.text_version}
+        payload = {"consent": act.pk, "about": about, "text": act.text_version} | ({"by": "guardian"} if by_guardian else {})
         action = "consent.given" if given else "consent.withdrawn"
         audit.record(chain=chain_of(customer), actor=CUSTOMER, action=action, payload=payload, now=now)
         if task:

@@ -38,7 +38,7 @@ TOLD = Q(representation=None) | Q(representation__not_told_reason=None)
 
 @dataclass(frozen=True)
 class Claim:
-    """What somebody says who acts for another. `identities`, {kind: value}, are what we may know the person by."""
+    """What somebody says who acts for another. `identities`, {kind: value}, is the one thing that we may know the person by."""
 
     representative: Customer
     role: str
@@ -53,7 +53,7 @@ def placeholder_for(claim: Claim, *, language: str) -> Customer:
     """
     if claim.role not in Representation.Role.values:
         raise NotAllowed(_("Choose one of the roles."))
-    if not claim.identities:
+    if len(claim.identities) != 1:  # staff accept the person as a whole, so nothing rides along with what they looked at
         raise NotAllowed(_("Write the person's e-mail address or customer number."))
     for kind, value in claim.identities.items():
         try:
@@ -118,6 +118,17 @@ def is_representative(request: RightsRequest, customer: Customer) -> bool:
     """Whether this customer brought the request for another and still may follow it."""
     found = of(request)
     return bool(found and found.representative_id == customer.pk and found.state != Representation.State.ENDED)
+
+
+def child_of(request: RightsRequest, customer: Customer) -> Customer | None:
+    """The child whose guardian this customer is: staff have accepted both, and the role goes on.
+
+    None where the child must not be told: what a guardian agrees to stands on the child's own pages.
+    """
+    found = of(request)
+    if found is None or found.role != Representation.Role.GUARDIAN or found.person_known_at is None or found.not_told_reason:
+        return None
+    return request.customer if found.state == Representation.State.ACCEPTED and is_representative(request, customer) else None
 
 
 # --- what staff decide ------------------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ class EnterForm(forms.Form):
             if mailbox or data.get("name"):
                 self.add_error("role", _("Choose in which role the representative acts."))
             return
+        if data.get("phone") or len(data["identities"]) > 1:
+            self.add_error(None, _("Give one thing that the person is known by: the e-mail address or the customer number."))
         if not data.get("name"):
             self.add_error("name", _("Write the person's name: it is compared with our records."))
         if mailbox:

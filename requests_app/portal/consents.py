@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -18,10 +18,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.signin import SignedIn, customer_required
 from requests_app import consents
+from requests_app.case import representing
 from requests_app.consents import LONGEST_RECIPIENT, Standing
 from requests_app.errors import NotAllowed
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.form_base import PortalForm, posted
+from requests_app.portal.mine import my_request
 
 
 class DisclosureForm(PortalForm):
@@ -75,6 +77,36 @@ def name_recipient(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("We have noted that you agree. You can take it back here at any time."))
             return redirect("portal:consents")
     return render(request, "portal/consents/recipient.html", {"form": form})
+
+
+@customer_required()
+@require_http_methods(["GET", "HEAD", "POST"])
+def of_child(request: HttpRequest, reference: str) -> HttpResponse:
+    """The purposes alone, for the guardian of a child: whom the child let have its data is the child's to name."""
+    case, guardian = my_request(request, reference), _signed_in(request).customer
+    child = representing.child_of(case, guardian)
+    if child is None:
+        raise Http404
+    problem = ""
+    if request.method == "POST":
+        about, now = request.POST.get("about", "").replace("\x00", ""), timezone.now()
+        try:
+            if request.POST.get("act") == "give":
+                young = "of_age" in request.POST
+                consents.give_for_child(request=case, guardian=guardian, about=about, child_is_under_13=young, now=now)
+                said = _("We have noted that you agree for the child. You can take it back here at any time.")
+            else:
+                language = get_language() or "sv"
+                consents.withdraw_for_child(request=case, guardian=guardian, about=about, language=language, now=now)
+                said = _("The consent is taken back. We stop what rests on it.")
+        except NotAllowed as error:
+            problem = str(error)
+        else:
+            messages.success(request, said)
+            return redirect(request.path)
+    purposes = [replace(item, history=()) for item in consents.standing_of(child) if item.kind == "purpose"]
+    context = {"case": case, "purposes": purposes, "problem": problem}
+    return render(request, "portal/consents/child.html", context, status=409 if problem else 200)
 
 
 def _act(request: HttpRequest, signed_in: SignedIn) -> str:

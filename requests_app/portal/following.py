@@ -133,6 +133,7 @@ def _about(request: HttpRequest, case: RightsRequest) -> dict[str, Any]:
         "must_identify": case.state == State.IDENTIFYING and representing.of(case) is None,
         "acts_for": representing.of(case),
         "represents": representing.is_representative(case, reader),
+        "has_child": representing.child_of(case, reader) is not None,
         "must_show_role": representing.takes_proof(case),
         "package": package_of(case),
         "has_receipt": has_receipt(case),

@@ -50,6 +50,7 @@ urlpatterns = [
     path("requests/", following.my_requests, name="requests"),
     path("requests/<str:reference>/", following.one_request, name="request"),
     path("requests/<str:reference>/sent/", following.sent, name="sent"),
+    path("requests/<str:reference>/consents/", consents.of_child, name="child_consents"),
     path("requests/<str:reference>/progress/", following.progress, name="progress"),
     path("requests/<str:reference>/withdraw/", following.withdraw, name="withdraw"),
     path("requests/<str:reference>/waive/", following.waive, name="waive"),

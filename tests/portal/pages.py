@@ -19,6 +19,7 @@ class Who(StrEnum):
     PROVED = "who is signed in and proved it twice"
     OWNER = "who sent the request"
     OWNER_PROVED = "who sent the request and proved it twice"
+    GUARDIAN = "who is accepted as the guardian of the child that the request is about"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ PAGES: dict[str, Page] = {
     "message_file": Page(Who.OWNER, fills={"<int:upload>": "1"}),
     "evidence": Page(Who.OWNER),
     "role": Page(Who.OWNER),
+    "child_consents": Page(Who.GUARDIAN),
     "waive": Page(Who.OWNER_PROVED),
     "download": Page(Who.OWNER_PROVED),
     "download_as": Page(Who.OWNER_PROVED, fills={"<slug:form>": "csv"}),

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role
 from privacy import audit
 from privacy.models import AuditEvent
-from requests_app import consents
+from requests_app import cases, consents
+from requests_app.case.representing import Claim
 from requests_app.errors import NotAllowed
 from requests_app.keeping import own_data
 from requests_app.models import OutboxItem, Right, RightsRequest
@@ -266,3 +268,80 @@ def test_staff_see_them_do_what_is_to_be_done_and_the_look_is_written_down(annas
     actions = AuditEvent.objects.filter(chain=consents.chain_of(anna)).values_list("action", flat=True)
     assert list(actions) == ["consent.withdrawn", "identity.revealed", "consent.handled"]
     assert anna.public_id not in desk.get(reverse("admin:requests_app_consent_changelist") + "?task=waiting").content.decode()
+
+
+# --- a guardian, for a child ------------------------------------------------------------------------------------------
+
+
+def brought_for(guardian, child_email, *, role="guardian", not_told=""):
+    """A request that staff have accepted: proof that this is the guardian, and who the child is."""
+    now, agent = timezone.now(), make_staff("agent")
+    claim = Claim(representative=guardian, role=role, name="Barnet", identities={"email": child_email})
+    case = cases.submit_for_another(claim=claim, right="objection", source="portal", language="en", now=now)
+    more = {"note": "Personbevis.", "contact_is_theirs": "Faktura.", "not_told_reason": not_told, "now": now}
+    cases.accept_role(request=case, acting_user=agent, **more)
+    cases.record_identity_level(request=case, acting_user=agent, level=1, note="Personbevis.", now=now)
+    case.refresh_from_db()
+    return case
+
+
+def press_for(client, case, act, about=NEWS, **more):
+    return client.post(f"/requests/{case.reference}/consents/", {"act": act, "about": about, **more})
+
+
+@pytest.mark.parametrize("age", [12, 16])
+def test_a_guardian_with_proof_acts_until_the_child_is_18_and_consents_for_who_is_under_13(annas, anna, age):
+    child = make_customer(f"barn{age}@example.se")
+    case = brought_for(anna, f"barn{age}@example.se")
+    assert case.customer == child  # whatever the age: until 18 a guardian may exercise the child's rights
+    assert "The child’s consents" in annas.get(f"/requests/{case.reference}/").content.decode()
+    answer = press_for(annas, case, "give", **({"of_age": "on"} if age < 13 else {}))
+    if age < 13:
+        act = Consent.objects.get(given=True)
+        assert (answer.status_code, act.customer) == (302, child)
+        assert act.text.startswith("As the child’s guardian: I agree")
+        event = AuditEvent.objects.get(action="consent.given")
+        assert (event.chain, event.payload["by"]) == (consents.chain_of(child), "guardian")
+    else:
+        assert "13 or older decides" in answer.content.decode()
+        assert not Consent.objects.exists()
+    with pytest.raises(NotAllowed, match="at least 13"):  # and who is 12 does not
+        consents.give(customer=child, about=RESEARCH, of_age=False, now=timezone.now())
+    press_for(annas, case, "withdraw", about=RESEARCH)
+    taken_back = Consent.objects.get(about=RESEARCH)
+    assert (taken_back.given, taken_back.customer) == (False, child)
+
+
+def test_nobody_but_an_accepted_guardian_consents_for_a_child(annas, anna, bos):
+    child = make_customer("barn@example.se")
+    lawyer = brought_for(anna, "barn2@example.se", role="lawyer")
+    untold = brought_for(anna, "barn3@example.se", not_told="Skyddad identitet.")  # the child's own page would tell of it
+    case = brought_for(anna, "barn@example.se")
+    for browser, request in ((annas, lawyer), (annas, untold), (bos, case)):
+        assert browser.get(f"/requests/{request.reference}/consents/").status_code == 404
+        assert press_for(browser, request, "give", of_age="on").status_code == 404
+    own = Client()
+    sign_in_customer(own, child, level=2)
+    assert own.get(f"/requests/{case.reference}/consents/").status_code == 404  # their own page is another
+    cases.end_role(request=case, acting_user=make_staff("agent"), reason="Barnet har fyllt 18.", now=timezone.now())
+    case.refresh_from_db()
+    assert press_for(annas, case, "give", of_age="on").status_code == 404
+    with pytest.raises(NotAllowed):
+        consents.give_for_child(request=case, guardian=anna, about=NEWS, child_is_under_13=True, now=timezone.now())
+    assert not Consent.objects.exists()
+
+
+def test_a_guardian_sees_neither_whom_the_child_named_nor_what_it_did(annas, anna):
+    child = make_customer("barn@example.se")
+    case = brought_for(anna, "barn@example.se")
+    now = timezone.now()
+    consents.give_disclosure(
+        customer=child, recipient="Kvinnojouren", categories=["contact"], of_age=True, identity_level=2, now=now
+    )
+    consents.give(customer=child, about=NEWS, of_age=True, now=now)
+    page = annas.get(f"/requests/{case.reference}/consents/").content.decode()
+    assert "Kvinnojouren" not in page
+    assert "When you agreed" not in page
+    about = Consent.objects.get(kind="disclosure").about
+    press_for(annas, case, "give", about=about, of_age="on")
+    assert Consent.objects.filter(about=about).count() == 1

@@ -16,10 +16,10 @@ from requests_app.delivering.receipt_checks import Summary, code_of
 from requests_app.files import uploads
 from requests_app.models import Message
 from requests_app.models.consent import PolicyVersion
-from tests.factories import make_request, make_store
+from tests.factories import make_customer, make_request, make_store
 from tests.files import picture
 from tests.portal import test_messages as messages
-from tests.portal.test_consents import MAP
+from tests.portal.test_consents import MAP, brought_for
 from tests.portal.test_erasing import FOUND
 from tests.portal.test_every_page import closed, language, visit  # noqa: F401 - fixtures
 
@@ -50,6 +50,19 @@ def test_consents(visit, anna):  # noqa: F811
     person.page.locator("input[name=of_age]").check()
     person.send()
     person.look("consents, one to somebody named")
+
+
+def test_consents_of_a_child(visit, anna):  # noqa: F811
+    make_store("crm").versions.update(source=MAP)
+    make_customer("barn@example.se")
+    case = brought_for(anna, "barn@example.se")
+    person = visit(anna)
+    person.open(f"/requests/{case.reference}/")
+    person.follow(person.page.locator(f"main a[href$='{case.reference}/consents/']"))
+    person.send_wrong()
+    person.page.locator("main input[name=of_age]").first.check()
+    person.send()
+    person.look("consents of a child, one given")
 
 
 def test_versions_of_the_policy(visit, anna):  # noqa: F811

@@ -217,7 +217,7 @@ def test_a_representative_s_letter_belongs_to_nobody_until_the_role_and_the_pers
 
 
 def test_a_colleague_takes_it_on_and_the_lawyer_follows_it_by_their_mailbox(desk, canary, monkeypatch):
-    enter(desk, **FOR_ANOTHER, phone=CANARY.phone)
+    enter(desk, **FOR_ANOTHER)
     case = RightsRequest.objects.get()
     agent = make_staff("agent")
     more = {"note": "Fullmakt.", "contact_is_theirs": "Ringde.", "not_told_reason": "Skyddad.", "now": timezone.now()}
@@ -244,6 +244,8 @@ def test_without_a_mailbox_somebody_writes_letters(desk):
         ({"representative": "no address"}, "representative"),
         ({"role": "uncle"}, "role"),
         ({"email": None}, "__all__"),
+        ({"email": None, "phone": CANARY.phone}, "__all__"),  # whoever has that telephone would prove the person with it
+        ({"customer_number": CANARY.number}, "__all__"),
         ({"representative": CANARY.email}, "__all__"),
     ],
 )
