@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 from django.test import Client
+from django.urls import URLPattern, resolve
 from django.utils import timezone
 
 from privacy import actions
@@ -18,6 +19,7 @@ from privacy.actions import StoreUnavailable
 from requests_app import cases
 from requests_app.api import tokens
 from requests_app.api.auth import PerCustomer
+from requests_app.api.urls import router, urlpatterns
 from requests_app.case.lifecycle import transition
 from requests_app.models import ApiToken, RightsRequest, Source, State
 from tests.factories import make_customer, make_request, make_store, sign_in_customer
@@ -258,6 +260,12 @@ PLACES = [
     ("get", "/api/v1/correctable-fields/"),
     ("post", "/api/v1/tokens/"),
 ]
+
+
+def test_every_address_is_in_the_table():
+    """But the document, which anybody may read."""
+    asked = {resolve(place.format(url=URL, reference="2222-2222-2222")).url_name for _method, place in PLACES}
+    assert asked == {one.name for one in (*router.urls, *urlpatterns) if isinstance(one, URLPattern)} - {"schema"}
 
 
 @pytest.mark.parametrize(("method", "place"), PLACES)
