@@ -69,7 +69,7 @@ def receive(
         raise UploadRefused(_("Files cannot be sent here. Reach us another way instead."))
     actor = staff_actor(acting_user) if acting_user else CUSTOMER
     kind = _kind(file)
-    upload = _begin(request, purpose, kind, acting_user, now)
+    upload = _begin(request, purpose, kind, acting_user, "by" in by_whom, now)
     try:
         _seal(upload, _remade(file))
         with transaction.atomic():
@@ -166,13 +166,15 @@ def _kind(file: UploadedFile) -> str:
     return kind
 
 
-def _begin(request: RightsRequest, purpose: str, kind: str, acting_user: Staff | None, now: datetime) -> Upload:
+def _begin(
+    request: RightsRequest, purpose: str, kind: str, acting_user: Staff | None, by_representative: bool, now: datetime
+) -> Upload:
     """The row that counts the attempt. Raises UploadRefused when there are enough."""
     with locked(request) as row:
-        theirs = Upload.objects.filter(request__customer=row.customer_id, created_at__gt=now - timedelta(days=1))
-        if acting_user is None and theirs.filter(uploaded_by=None).count() >= MOST_PER_DAY:
+        theirs = _sent_by(row, acting_user, by_representative)
+        if acting_user is None and theirs.filter(created_at__gt=now - timedelta(days=1)).count() >= MOST_PER_DAY:
             raise UploadRefused(_("You have sent many files today. Try again tomorrow, or reach us another way."))
-        if row.uploads.filter(purpose=purpose, deleted_at=None, uploaded_by=acting_user).count() >= MOST_PER_PURPOSE:
+        if theirs.filter(request=row, purpose=purpose, deleted_at=None).count() >= MOST_PER_PURPOSE:
             raise UploadRefused(_("At most %(count)d files can be sent here.") % {"count": MOST_PER_PURPOSE})
         return Upload.objects.create(
             request=row,
@@ -182,6 +184,23 @@ def _begin(request: RightsRequest, purpose: str, kind: str, acting_user: Staff |
             uploaded_by=acting_user,
             created_at=now,
         )
+
+
+def _sent_by(row: RightsRequest, acting_user: Staff | None, by_representative: bool) -> QuerySet[Upload]:
+    """The files of whoever sends one now: of the person, of who acts for them in any request, or of staff.
+
+    Each is counted alone: nobody uses up what another may send, or learns from it how much that was.
+    """
+    sent = Upload.objects.filter(uploaded_by=acting_user)
+    if acting_user is not None:
+        return sent.filter(request=row)
+    # Proof is sent by who asks; a file that is still being looked at has no message yet and counts for both.
+    proof = Q(purpose__in=(Upload.Purpose.EVIDENCE, Upload.Purpose.ROLE))
+    if by_representative:
+        brought = sent.filter(request__representation__representative=row.representation.representative_id)
+        return brought.filter(proof | Q(message=None) | Q(message__by_representative=True))
+    own = ~proof & (Q(message=None) | Q(message__by_representative=False))
+    return sent.filter(Q(request__representation=None) | own, request__customer=row.customer_id)
 
 
 def _remade(file: UploadedFile) -> bytes:

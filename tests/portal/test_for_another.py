@@ -646,3 +646,44 @@ def test_their_own_proof_is_never_said_to_show_more(annas, annas_case_words, age
 @pytest.fixture
 def annas_case_words(annas, store, child):
     return brought(annas, right="rectification", words="The address is wrong.")
+
+
+# --- two who write and send in one request ----------------------------------------------------------------------------
+
+
+def test_neither_silences_the_other_nor_counts_what_the_other_wrote(annas, childs, case, agent, stores, monkeypatch):
+    accept(case, agent)
+    identify(case, agent)
+    monkeypatch.setattr(conversation, "MOST_A_DAY", 2)
+    for _time in range(2):
+        write(annas, case, "Send it to me.")
+    for _time in range(2):
+        write(childs, case, "She must not act for me.")
+    path = f"/requests/{case.reference}/messages/"
+    for browser in (annas, childs):
+        form = browser.get(path).context["message_form"].initial["form"]
+        assert "many messages today" in browser.post(path, {"text": "Once more.", "form": form}).content.decode()
+
+
+@pytest.mark.parametrize("limit", ["MOST_PER_PURPOSE", "MOST_PER_DAY"])
+def test_nor_uses_up_the_files_of_the_other(annas, childs, case, agent, stores, monkeypatch, limit):
+    accept(case, agent)
+    identify(case, agent)
+    monkeypatch.setattr(uploads, limit, 1)
+    write(annas, case, "Here.", file=sent(picture()))
+    write(childs, case, "And here.", file=sent(picture()))
+    path = f"/requests/{case.reference}/messages/"
+    for browser in (annas, childs):
+        form = browser.get(path).context["message_form"].initial["form"]
+        page = browser.post(path, {"text": "Once more.", "form": form, "file": sent(picture())}).content.decode()
+        assert "There is a problem" in page
+    assert Upload.objects.filter(deleted_at=None).count() == 2
+
+
+def test_files_are_counted_over_all_that_one_brought(annas, store, child, monkeypatch):
+    first, second = brought(annas), brought(annas, known_by="K-1")
+    monkeypatch.setattr(uploads, "MOST_PER_DAY", 1)
+    annas.post(f"/requests/{first.reference}/role/", {"file": sent(picture())})
+    page = annas.post(f"/requests/{second.reference}/role/", {"file": sent(picture())}).content.decode()
+    assert "many files today" in page
+    assert Upload.objects.count() == 1
