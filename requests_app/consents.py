@@ -100,7 +100,7 @@ def give_for_child(*, request: RightsRequest, guardian: Customer, about: str, ch
     child, purpose = _child_of(request, guardian), _purpose(about)
     if not child_is_under_13:
         raise NotAllowed(str(OLD_ENOUGH))
-    text = _("As the child’s guardian: %(text)s") % {"text": purpose_text(purpose)}
+    text = as_guardian(purpose_text(purpose))
     task = _task_of(purpose, given=True)
     return _write(child, kind=Consent.Kind.PURPOSE, about=about, given=True, text=text, now=now, task=task, by_guardian=True)[0]
 
@@ -287,6 +287,11 @@ def purpose_text(purpose: ConsentPurpose) -> str:
     if names := recipient_names(purpose.recipients):
         parts.append(_("It is also given to: %(names)s.") % {"names": ", ".join(names)})
     return " ".join(parts)
+
+
+def as_guardian(text: str) -> str:
+    """What the button agrees to where a guardian presses it."""
+    return _("As the child’s guardian: %(text)s") % {"text": text}
 
 
 def disclosure_text(recipient: str, categories: Sequence[str]) -> str:

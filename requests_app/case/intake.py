@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -39,6 +39,7 @@ from requests_app.running import doorbell
 from requests_app.running.runs import GO_BEFORE_ERASURE, look_again_for_new_identities, open_runs
 
 HIGHEST_LEVEL = 2
+MOST_A_DAY = 60  # requests of one mailbox: each is mail, work for every store, and in the log for good; other doors stay open
 # DESIGN §8: the mailbox is enough to change or restrict; what leaves the house or cannot be undone takes a second proof.
 NEEDED_LEVEL = {right: 2 if right in (Right.ACCESS, Right.PORTABILITY, Right.ERASURE) else 1 for right in Right}
 LEVEL_TO_LOOK = 1
@@ -98,6 +99,8 @@ def submit_request(
     """
     received_at = received_at or now
     _require_sensible(right, ground, reason, details, identity_level, received_at, entered_by, now)
+    if entered_by is None:
+        _require_not_too_many(customer if claim is None else claim.representative, now)
     with transaction.atomic():
         request = RightsRequest(
             customer=customer,
@@ -348,6 +351,13 @@ def _accept_entered_identities(request: RightsRequest, acting_user: Staff, prove
 def _unconfirmed(correction: Mapping[str, Any]) -> bool:
     """Whether this is a new e-mail address that nobody has shown to read. Staff who enter a letter's answer for it themselves."""
     return correction.get("kind") == "email" and bool(correction.get("new")) and not correction.get("confirmed")
+
+
+def _require_not_too_many(customer: Customer, now: datetime) -> None:
+    whose = Q(customer=customer, representation=None) | Q(representation__representative=customer)
+    sent = RightsRequest.objects.filter(whose, entered_by=None, received_at__gt=now - timedelta(days=1))
+    if sent.count() >= MOST_A_DAY:
+        raise NotAllowed(_("You have sent many requests today. Send the next one tomorrow, or write to us."))
 
 
 def _require_sensible(

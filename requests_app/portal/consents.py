@@ -104,7 +104,11 @@ def of_child(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             messages.success(request, said)
             return redirect(request.path)
-    purposes = [replace(item, history=()) for item in consents.standing_of(child) if item.kind == "purpose"]
+    purposes = [
+        replace(item, text=consents.as_guardian(item.text), history=())
+        for item in consents.standing_of(child)
+        if item.kind == "purpose"
+    ]
     context = {"case": case, "purposes": purposes, "problem": problem}
     return render(request, "portal/consents/child.html", context, status=409 if problem else 200)
 

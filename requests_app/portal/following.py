@@ -62,7 +62,7 @@ def one_request(request: HttpRequest, reference: str) -> HttpResponse:
     level = level_in(request, case)
     sending = {"ground": case.ground, "reason": case.reason or "", "details": case.details}
     about = _about(request, case) | _moving_parts(request, case) | messages_of(request, case)
-    about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2)
+    about["rows"] = answered_rows(case.right, sending, level=level, own_words=level >= 2, for_another=about["represents"])
     about["recipients"] = recipients_of(case) if cases.may_be_told(case, level=level) else []
     about["hidden"] = any(row.hidden for row in about["rows"])
     return render(request, "portal/requests/one.html", about)

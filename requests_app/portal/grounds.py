@@ -76,7 +76,8 @@ def restriction_options(*, for_another: bool = False) -> list[tuple[str, Option]
     ]
 
 
-def words(right: str, ground: str) -> str | Promise:
-    """The ground in the words the person chose it by."""
-    option = BY_RIGHT.get(right, {}).get(ground or "other")
+def words(right: str, ground: str, *, for_another: bool = False) -> str | Promise:
+    """The ground in the words the person chose it by, or who acts for them."""
+    by_right = {**BY_RIGHT, Right.RESTRICTION: RESTRICTION_FOR_ANOTHER} if for_another else BY_RIGHT
+    option = by_right.get(right, {}).get(ground or "other")
     return option.label if option else ""

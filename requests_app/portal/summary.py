@@ -28,14 +28,19 @@ class Row:
     hidden: bool = False  # there is an answer, but this identity level does not show it
 
 
-def answered_rows(right: str, sending: Mapping[str, Any], *, level: int, own_words: bool = True) -> list[Row]:
-    """`sending` holds ground, reason and details as they are sent; `own_words` is false where free text must stay hidden."""
+def answered_rows(
+    right: str, sending: Mapping[str, Any], *, level: int, own_words: bool = True, for_another: bool = False
+) -> list[Row]:
+    """`sending` holds ground, reason and details as they are sent; `own_words` is false where free text must stay hidden.
+
+    `for_another`: read by who acts for the person, and who was not asked for the ground of an erasure.
+    """
     details = sending["details"] or {}
     rows = []
     if right in (Right.ACCESS, Right.PORTABILITY):
         rows += _scope(details)
-    if right in grounds.BY_RIGHT:
-        rows.append(Row(_("Why"), (grounds.words(right, sending["ground"]),), "ground"))
+    if right in grounds.BY_RIGHT and (sending["ground"] or not for_another):
+        rows.append(Row(_("Why"), (grounds.words(right, sending["ground"], for_another=for_another),), "ground"))
     rows += [_correction(correction, level=level, own_words=own_words) for correction in details.get("corrections", ())]
     if right == Right.OBJECTION:
         rows.append(Row(_("What you ask for"), (_("No direct marketing, in any way"),), ""))

@@ -606,6 +606,9 @@ def test_nothing_that_is_asked_for_another_is_called_mine(annas, store, child):
     page = annas.get("/for-another/right/").content.decode()
     assert "Restrict the use of the person&#x27;s data" in page
     annas.post("/for-another/right/", {"right": "restriction"})
+    case = brought(annas, right="restriction", words="x")
+    assert "Data you have about the person is wrong" in annas.get(f"/requests/{case.reference}/").content.decode()
+    annas.post("/for-another/right/", {"right": "restriction"})
     page = annas.get("/for-another/ground/").content.decode()
     assert "Why should we stop using the person&#x27;s data?" in page
     for word in (" my ", " I ", "about me"):

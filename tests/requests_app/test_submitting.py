@@ -8,6 +8,8 @@ from accounts import people
 from accounts.models import VerificationMethod
 from privacy import audit
 from requests_app import cases
+from requests_app.case import intake
+from requests_app.case.representing import Claim
 from requests_app.models import OutboxItem, RightsRequest, RunState, Source, State, StoreRun
 from tests.factories import NOW, make_customer, make_request, make_staff, make_store
 
@@ -159,3 +161,28 @@ def test_the_audit_log_names_nobody():
     log = str([(event.actor, event.action, event.payload) for event in audit.events(request.reference)])
     assert "sven" not in log
     assert "left" not in log
+
+
+def test_one_mailbox_cannot_ask_and_withdraw_without_end(monkeypatch):
+    monkeypatch.setattr(intake, "MOST_A_DAY", 2)
+    anna, bo = make_customer(), make_customer()
+    for _time in range(2):
+        request = make_request(anna, "access", now=NOW)
+        cases.withdraw_request(request=request, customer=anna, now=NOW)
+    with pytest.raises(cases.NotAllowed, match="many requests today"):
+        make_request(anna, "access", now=NOW)
+    make_request(bo, "access", now=NOW)
+    make_request(anna, "access", now=NOW, level=0, entered_by=make_staff("agent"))  # by letter it goes on
+    make_request(anna, "erasure", now=NOW + timedelta(days=1))
+
+
+def test_nor_for_others(monkeypatch):
+    monkeypatch.setattr(intake, "MOST_A_DAY", 2)
+    anna = make_customer()
+    claim = Claim(representative=anna, role="agent", name="B", identities={"customer_number": "K-1"})
+    asked = {"right": "access", "source": "portal", "language": "sv", "now": NOW}
+    for _time in range(2):
+        request = cases.submit_for_another(claim=claim, **asked)
+        cases.withdraw_request(request=request, customer=request.customer, now=NOW)
+    with pytest.raises(cases.NotAllowed, match="many requests today"):
+        cases.submit_for_another(claim=claim, **asked)
