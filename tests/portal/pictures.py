@@ -13,6 +13,10 @@ KEPT = {
     "portal-erasure-phone": ("what an erasure would do 2.sv.light.phone", 1900),
     "portal-request": ("a question is answered.en.light.desktop", 1500),
     "portal-package": ("requests_REF_package_read_1.en.light.desktop", 1300),
+    "desk-record": ("desk_record.en.light.desktop", 1500),
+    "desk-log": ("desk_log.en.light.desktop", 1000),
+    "desk-store": ("desk_store.en.light.desktop", 1400),
+    "desk-package": ("desk_preview, leaving out.en.light.desktop", 1300),
     "portal-consents-phone": ("consents, one given.sv.dark.phone", 1500),
 }
 

@@ -16,10 +16,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_the_record_of_processing_and_the_log(signed_in):  # noqa: F811
-    loaded(CRM.read_text(), "crm")
+    store, _version = loaded(CRM.read_text(), "crm", name="Customer register", country="SE", health="ok")
     loaded(GAPS, "shop", version=2)
-    make_case()
-    olof = signed_in(Desk(), "olof")
+    make_case(stores=1)
+    desk = Desk()
+    eva = signed_in(desk, "eva")
+    eva.open(reverse("admin:privacy_store_change", args=[store.pk]))
+    eva.look("desk/store")
+    olof = signed_in(desk, "olof")
     olof.open(reverse("admin:privacy_store_record"))
     olof.look("desk/record")
     with olof.page.expect_download() as download:
@@ -28,6 +32,7 @@ def test_the_record_of_processing_and_the_log(signed_in):  # noqa: F811
     olof.open(reverse("admin:privacy_auditevent_changelist"))
     olof.page.locator("#since").fill("2020-01-01")
     olof.press(gettext("Find"))
+    olof.look("desk/log")
     with olof.page.expect_download() as download:
         olof.page.get_by_role("button", name="JSON").click()
     assert download.value.suggested_filename == "audit.jsonl"

@@ -33,8 +33,9 @@ dataset:
 """
 
 
-def loaded(source, key, **columns):
-    store = Store.objects.create(key=key, name="The shop", url="postgresql://somebody:topsecret@db/shop")
+def loaded(source, key, *, name="The shop", country="", health="unknown", **columns):
+    about = {"name": name, "country": country, "health": health}
+    store = Store.objects.create(key=key, url="postgresql://somebody:topsecret@db/shop", **about)
     columns = {"version": 1, "digest": "ab" * 32, "loaded_by": "operator:nina", **columns}
     version = DatasetVersion.objects.create(store=store, fides_key=key, source=source, loaded_at=timezone.now(), **columns)
     return store, version
