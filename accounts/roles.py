@@ -62,6 +62,18 @@ TABLE: dict[str, Rule] = {
     "request.lift": _rule(_("Lift a restriction"), {APPROVER}),
     "request.report_task": _rule(_("Report that a task outside the system is done"), _CASE_STAFF),
     "recipient.tell": _rule(_("Tell a recipient of a change, or write down why not (logged)"), _CASE_STAFF),
+    # Disclosures to authorities and others. Who enters one does not decide it; the officer says when the person may know.
+    "disclosure.see": _rule(_("See the register of disclosures"), _CASE_READERS),
+    "disclosure.enter": _rule(_("Enter a demand for data, and what was given"), _CASE_STAFF),
+    "disclosure.decide": _rule(_("Decide on a demand for data that somebody else entered"), {APPROVER}),
+    "disclosure.clear": _rule(_("Let the person see a disclosure"), {OFFICER}),
+    # Breaches. Here the officer decides, too: it is advice that Art. 39 asks of them, and 72 hours wait for nobody.
+    "breach.see": _rule(_("See breaches"), _CASE_READERS),
+    "breach.open": _rule(_("Open a breach for an answer that reached the wrong person"), _CASE_STAFF),
+    "breach.record": _rule(_("Write down what is known of a breach, and who was told"), _CASE_STAFF),
+    "breach.decide": _rule(
+        _("Decide whether the authority and the person are told of a breach that somebody else opened"), {APPROVER, OFFICER}
+    ),
     # What is held and where. No person appears here.
     "store.see": _rule(_("See data stores, data maps and purges"), _MAP_READERS),
     "processing.see": _rule(_("See and download the record of processing"), _MAP_READERS),

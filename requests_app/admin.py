@@ -2,9 +2,11 @@
 
 from accounts.staff_site import staff_site
 from requests_app.desk import (  # noqa: F401 - they register themselves
+    breaches,
     case_desk,
     consents,
     deliveries,
+    disclosures,
     kept,
     proof,
     purges,

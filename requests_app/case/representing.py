@@ -27,6 +27,7 @@ from requests_app.errors import NotAllowed
 from requests_app.files import uploads
 from requests_app.models import OPEN_STATES, OutboxItem, RightsRequest, State, StoreRun, Upload
 from requests_app.models.representation import Representation
+from requests_app.registers import breaches
 from requests_app.running import outbox
 from requests_app.running.runs import open_runs
 
@@ -190,6 +191,7 @@ def end_role(*, request: RightsRequest, acting_user: Staff, reason: str, now: da
             raise NotAllowed(_("This role has ended."))
         found.note, found.state = require_words(reason, _("Say why the role has ended.")), Representation.State.ENDED
         _decide(row, found, "role.ended", {"role": found.role}, acting_user, now)
+        breaches.open_by_ended_role(request=row, now=now)
 
 
 def _claimed(row: RightsRequest, acting_user: Staff) -> Representation:

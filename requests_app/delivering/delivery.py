@@ -145,6 +145,15 @@ def revoke_packages(*, customer: Customer, reason: str, now: datetime) -> int:
     return len(packages)
 
 
+def withdraw_package(*, request: RightsRequest, reason: str, now: datetime) -> bool:
+    """Take back one package, finished or not, without a notice: whoever holds the account may be who must not have it."""
+    with transaction.atomic():
+        live = Package.objects.filter(request=request, state__in=(State.BUILDING, State.READY))
+        packages = list(live.select_related("request").select_for_update(of=("self",)))
+        _end(packages, state=State.REVOKED, action="package.revoked", payload={"reason": reason}, now=now)
+    return bool(packages)
+
+
 def delete_package(
     *, request: RightsRequest, customer: Customer, now: datetime, by_whom: Mapping[str, str] = MappingProxyType({})
 ) -> bool:

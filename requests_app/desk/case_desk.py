@@ -26,7 +26,7 @@ from requests_app import cases
 from requests_app.case.contested_look import look_at_group
 from requests_app.case.triage import extension_letter
 from requests_app.case.withholding import package_as_it_will_be
-from requests_app.desk import consents, preview, recipient_notices
+from requests_app.desk import breaches, consents, preview, recipient_notices
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import badge, due_badge
 from requests_app.desk.entering import EnterForm, enter
@@ -110,6 +110,7 @@ class CaseDesk(Queue):
             "messages_of_case": [(item, name_of(item.staff), _writer(item)) for item in standing.messages],
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
+            "breaches": breaches.of_case(case.pk),
             "recipients": recipient_notices.of_case(case.pk),
             "consents": consents.as_they_stand(case.customer),
             "others": [(other, RIGHT_NAMES[other.right]) for other in _others_of(case)],

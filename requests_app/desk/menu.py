@@ -23,6 +23,13 @@ SECTIONS: list[tuple[Any, list[tuple[str, Any, str]]]] = [
         ],
     ),
     (
+        _("Registers"),
+        [
+            ("requests_app_disclosure_changelist", _("Disclosures"), "disclosure.see"),
+            ("requests_app_breachcase_changelist", _("Breaches"), "breach.see"),
+        ],
+    ),
+    (
         _("Data"),
         [
             ("privacy_store_changelist", _("Data stores"), "store.see"),

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from django.db.models import Count
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Role, Staff
 from accounts.roles import may
-from requests_app.desk import recipient_notices
-from requests_app.models import RecipientNotice
+from requests_app.desk import breaches, disclosures, recipient_notices
+from requests_app.models import BreachCase, Disclosure, RecipientNotice
 
 Figure = tuple[str, int, str, str]  # label, count, address, tone
 
@@ -19,6 +21,34 @@ Figure = tuple[str, int, str, str]  # label, count, address, tone
 def of(user: Staff) -> Iterator[Figure]:
     if may(user, "request.see"):
         yield from _recipients(user)
+    if may(user, "breach.see"):
+        yield from _breaches()
+    if may(user, "disclosure.decide"):
+        waiting = Disclosure.objects.filter(disclosures.waiting_for(user)).count()
+        url = reverse("admin:requests_app_disclosure_changelist")
+        yield _("Demands for data to decide on"), waiting, f"{url}?waits=me", "warn"
+    if may(user, "disclosure.clear"):
+        hidden = Disclosure.objects.filter(disclosures.hidden()).count()
+        url = reverse("admin:requests_app_disclosure_changelist")
+        yield _("Disclosures that the person does not see"), hidden, f"{url}?waits=clearing", "ok"
+
+
+def _breaches() -> Iterator[Figure]:
+    """Those whose 72 hours run, with the hours that the first of them has left; then those that only wait to be ended."""
+    url = reverse("admin:requests_app_breachcase_changelist")
+    waiting = list(BreachCase.objects.filter(breaches.waiting_for_authority()).only("aware_at").order_by("aware_at", "pk"))
+    left = breaches.hours_left(waiting[0], timezone.now()) if waiting else 0
+    if not waiting:
+        label = _("Breaches whose 72 hours run")
+    elif left < 0:
+        label = ngettext(
+            "Breaches; the first is %(hours)d hour too late", "Breaches; the first is %(hours)d hours too late", -left
+        ) % {"hours": -left}
+    else:
+        label = ngettext("Breaches; the first has %(hours)d hour left", "Breaches; the first has %(hours)d hours left", left) % {
+            "hours": left
+        }
+    yield label, len(waiting), f"{url}?show=authority", "bad"
 
 
 def _recipients(user: Staff) -> Iterator[Figure]:

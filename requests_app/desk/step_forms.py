@@ -7,6 +7,7 @@ import secrets
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, Staff
@@ -19,6 +20,7 @@ from requests_app.cases import claims_to_accept
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
 from requests_app.files import uploads
+from requests_app.models.breach import BreachCase
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
 from requests_app.portal.form_base import UploadField
 from requests_app.portal.masks import mask
@@ -263,3 +265,15 @@ class ApproveErasureForm(StepForm):
         if typed != short_code(self.standing.digest).replace("-", ""):
             raise forms.ValidationError(_("This is not the code of the plan on this page. Read the plan and type its code."))
         return typed
+
+
+class BreachForm(StepForm):
+    kind = forms.ChoiceField(label=_("What happened"), choices=BreachCase.Kind.choices, widget=forms.RadioSelect)
+    aware_at = forms.DateTimeField(
+        label=_("When we became aware of it"),
+        initial=timezone.localtime,
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
+        input_formats=["%Y-%m-%dT%H:%M"],
+        help_text=_("The moment anybody here knew. The 72 hours run from it."),
+    )
+    nature = forms.CharField(label=_("In words"), widget=WORDS, help_text=_("Name nobody here."))

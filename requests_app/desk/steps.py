@@ -26,6 +26,7 @@ from requests_app.desk.keep_back_form import KeepBackForm
 from requests_app.desk.standing import Standing
 from requests_app.models import Right, State
 from requests_app.models.representation import Representation
+from requests_app.registers import breaches
 from requests_app.running import outbox
 
 NO_TARGET = 0
@@ -96,7 +97,7 @@ def _approve_erasure(standing: Standing, form: Any, target: int, now: datetime) 
     )
 
 
-def _with(function: Callable[..., None], **names: str) -> Callable[[Standing, Any, int, datetime], None]:
+def _with(function: Callable[..., Any], **names: str) -> Callable[[Standing, Any, int, datetime], None]:
     """A business function of the case, called with these fields of the form."""
 
     def perform(standing: Standing, form: Any, target: int, now: datetime) -> None:
@@ -340,6 +341,17 @@ STEPS: dict[str, Step] = {
             will_happen=will.lift,
             perform=_with(cases.lift_restriction),
             done=_("The restriction is being lifted in every store."),
+        ),
+        Step(
+            "breach",
+            _("It reached the wrong person"),
+            "breach.open",
+            legal=lambda s: breaches.can_be_misdelivered(s.request),
+            will_happen=will.breach,
+            perform=_with(breaches.open_breach, kind="kind", nature="nature", aware_at="aware_at"),
+            form=forms.BreachForm,
+            tone="danger",
+            done=_("A breach is opened. Write down what is known; a colleague decides who is told."),
         ),
         Step(
             "task",

@@ -248,3 +248,11 @@ def lift(standing: Standing, target: int) -> Lines:
 
 def task(standing: Standing, target: int) -> Lines:
     return [_("The task disappears from the case; the audit log says that you reported it.")]
+
+
+def breach(standing: Standing, target: int) -> Lines:
+    lines = [
+        _("A breach is opened, and the 72 hours of Art. 33 run from the moment that you give."),
+        _("A colleague decides whether the authority and the person are told."),
+    ]
+    return [_("The package is withdrawn and deleted at once; nobody is told of that yet."), *lines]

@@ -18,7 +18,7 @@ from requests_app.case.answer_times import keep_answer_times
 from requests_app.files import uploads
 from requests_app.keeping import forgetting
 from requests_app.models import ApiToken, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
-from requests_app.registers import telling_recipients
+from requests_app.registers import breaches, disclosures, telling_recipients
 from requests_app.running import doorbell, outbox
 from requests_app.running.runs import locate_again, open_runs
 
@@ -31,6 +31,9 @@ def nightly(*, now: datetime) -> None:
     say_which_kept_rows_stay(now=now)
     uploads.delete_old(now=now)
     telling_recipients.remind(now=now)
+    disclosures.find_customers(now=now)
+    disclosures.forget_old(now=now)
+    breaches.forget_old(now=now)
     outbox.forget_delivered(now=now)
     codes.forget_old_codes(now=now)
     forgetting.forget_erased(now=now)

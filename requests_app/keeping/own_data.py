@@ -18,6 +18,7 @@ from requests_app.case import representing
 from requests_app.models import ApiToken, Message, OutboxItem, Package, RecipientNotice, RightsRequest, Upload
 from requests_app.models.consent import Consent, chain_of
 from requests_app.models.representation import Representation
+from requests_app.registers import disclosures
 
 AUDIT = "privacy_auditevent"
 # What a person did and wrote here is not for who acts for them: it may be about that very person.
@@ -46,6 +47,7 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
         "requests_app_representation": Representation.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_outboxitem": letters.annotate(**by_request),
         "requests_app_recipientnotice": told.annotate(**by_request),
+        "requests_app_disclosure": _of_cleared(customers),
         "requests_app_consent": _of(Consent.objects, customers).order_by("pk"),
         "requests_app_apitoken": _of(ApiToken.objects, customers),
         AUDIT: AuditEvent.objects.filter(chain__in=chains).order_by("chain", "seq"),
@@ -54,6 +56,11 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
 
 def _of(rows: Manager[Any], customers: Collection[int]) -> QuerySet[Any]:
     return rows.filter(customer__in=customers).annotate(of_customer=F("customer"))
+
+
+def _of_cleared(customers: Collection[int]) -> QuerySet[Any]:
+    """Disclosures stay hidden from their person until the officer has cleared them (Art. 4(9)), in packages as well."""
+    return disclosures.cleared().filter(customer__in=customers).annotate(of_customer=F("customer")).order_by("pk")
 
 
 def own_of(customers: Collection[Customer]) -> dict[int, Own]:

@@ -1,5 +1,6 @@
-"""The tables of the case: the case itself, what its person agreed to, who acts for whom, and which recipients are told."""
+"""The tables of the case: the case itself, what its person agreed to, who acts for whom, and what goes to others."""
 
+from requests_app.models.breach import BreachCase
 from requests_app.models.case import (
     ANSWERED_STATES,
     LIFT,
@@ -22,6 +23,7 @@ from requests_app.models.case import (
     new_reference,
 )
 from requests_app.models.consent import Consent, PolicyVersion, chain_of
+from requests_app.models.disclosure import Disclosure
 from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 
@@ -32,7 +34,9 @@ __all__ = [
     "REFERENCE_ALPHABET",
     "AnswerTimes",
     "ApiToken",
+    "BreachCase",
     "Consent",
+    "Disclosure",
     "Message",
     "OutboxItem",
     "Outcome",

@@ -24,6 +24,7 @@ from requests_app.errors import NotAllowed
 from requests_app.portal.ask_forms import CATEGORIES
 from requests_app.portal.form_base import PortalForm, posted
 from requests_app.portal.mine import my_request
+from requests_app.registers import disclosures as register
 
 
 class DisclosureForm(PortalForm):
@@ -133,6 +134,7 @@ def _page(request: HttpRequest, signed_in: SignedIn, *, problem: str = "", at: s
         "purposes": [item for item in standing if item.kind == "purpose"],
         "disclosures": [_unnamed(item) for item in disclosures] if hidden else disclosures,
         "hidden": hidden and bool(disclosures),
+        "given": None if hidden else register.shown_to(signed_in.customer),
         "problem": problem,
         "at": at,
     }

@@ -12,7 +12,7 @@ from privacy import audit
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
 from requests_app.desk.record_steps import StepsAdmin
 from requests_app.desk.steps import STEPS
-from requests_app.models import OutboxItem, RecipientNotice, Upload
+from requests_app.models import BreachCase, Disclosure, OutboxItem, RecipientNotice, Upload
 from requests_app.models.consent import Consent
 from requests_app.running import outbox
 from tests.factories import make_customer, make_staff, sign_in_customer
@@ -44,6 +44,11 @@ PAGES = {
     "requests_app_recipientnotice_changelist": "request.see",
     "requests_app_recipientnotice_change": "request.see",
     "requests_app_recipientnotice_words": "recipient.tell",
+    "requests_app_breachcase_changelist": "breach.see",
+    "requests_app_breachcase_change": "breach.see",
+    "requests_app_disclosure_changelist": "disclosure.see",
+    "requests_app_disclosure_change": "disclosure.see",
+    "requests_app_disclosure_enter": "disclosure.enter",
     "requests_app_rightsrequest_paper": "request.open_file",
     "requests_app_outboxitem_changelist": "delivery.see",
     "requests_app_outboxitem_change": "delivery.see",
@@ -146,6 +151,16 @@ class World:
         self.notice = RecipientNotice.objects.create(
             request=self.case, about="erasure", recipient="bank", name="Bank", words="w", created_at=now, due_on=now
         )
+        self.disclosure = Disclosure.objects.create(
+            asker_kind="authority",
+            asker="a",
+            occasion="demand",
+            asked="a",
+            asked_on=now,
+            entered_by=self.colleague,
+            entered_at=now,
+        )
+        self.breach = BreachCase.objects.create(kind="other", nature="n", opened_at=now, aware_at=now)
         self.event = AuditEvent.objects.filter(chain=self.case.reference).first()
 
     def url(self, name, step=None):
@@ -154,6 +169,8 @@ class World:
             "requests_app_outboxitem": self.delivery,
             "requests_app_consent": self.consent,
             "requests_app_recipientnotice": self.notice,
+            "requests_app_disclosure": self.disclosure,
+            "requests_app_breachcase": self.breach,
             "privacy_store": self.store,
             "privacy_datasetversion": self.store.versions.get(),
             "privacy_purgerun": self.purge,

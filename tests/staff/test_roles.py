@@ -39,7 +39,8 @@ def test_an_action_that_nobody_wrote_down_is_an_error():
         roles.may(None, "request.invent")
 
 
-def test_the_officer_changes_nothing():
+def test_the_officer_changes_nothing_but_what_is_the_officers_alone():
+    """Whether a person may know of a disclosure, and who is told of a breach; no case, no data, no map."""
     changing = {key for key, rule in roles.TABLE.items() if Role.OFFICER in rule.roles}
     assert changing == {
         "request.see",
@@ -53,6 +54,10 @@ def test_the_officer_changes_nothing():
         "audit.export",
         "record.see",
         "staff.see",
+        "disclosure.see",
+        "disclosure.clear",
+        "breach.see",
+        "breach.decide",
     }
 
 
