@@ -12,7 +12,7 @@ from playwright.sync_api import Locator
 
 from accounts.models import Staff
 from privacy.models import PurgeRun, Recipient, Remnant
-from requests_app.models import State
+from requests_app.models import RightsRequest, State
 from requests_app.running import outbox
 from requests_app.running.workers import locate_due
 from tests.factories import make_customer, make_request
@@ -271,3 +271,21 @@ def test_every_page_passes_the_long_look(signed_in):
     olof.follow(olof.page.locator("button.link", has_text=gettext("Show in full")).first)
     olof.page.goto(olof.url + reverse("admin:accounts_staff_invite"))
     olof.look("desk refused")
+
+
+def test_a_representative_s_letter_is_entered_and_the_role_looked_at(signed_in, desk):
+    alice = signed_in(desk, "alice")
+    alice.open(reverse("admin:requests_app_rightsrequest_enter"))
+    for name, value in {"email": CANARY.email, "name": "Kanarie Fågel", "representative": "advokat@byra.example"}.items():
+        alice.fill(name, value)
+    alice.page.locator("input[name=source][value=post]").check()
+    alice.send()
+    alice.look("a letter of nobody knows whom")
+    alice.page.locator("select[name=role]").select_option("lawyer")
+    alice.send()
+    case = RightsRequest.objects.get()
+    assert case.representation.role == "lawyer"
+    colleague = signed_in(desk, "bea")
+    colleague.open(reverse("admin:requests_app_rightsrequest_change", args=[case.pk]))
+    colleague.open(reverse("admin:requests_app_rightsrequest_step", args=[case.pk, "accept-role"]))
+    assert colleague.page.locator("[name=contact_is_theirs]").is_visible()
