@@ -16,8 +16,19 @@ pytestmark = pytest.mark.django_db
 ANSWERS = {"ground": {"ground": "a"}, "reason": {}}
 
 
+SWEDISH = {
+    "Tickets": "Supportärenden",
+    "Domain": "Domän",
+    "Invoices": "Fakturor",
+    "Payments": "Betalningar",
+    "Ledger": "Huvudbok",
+    "Contracts": "Avtal",
+    "Shared domain": "Delad domän",
+}
+
+
 def item(label, rows, **more):
-    return {"label": {"sv": label, "en": label}, "categories": ["contact"], "rows": rows, **more}
+    return {"label": {"sv": SWEDISH[label], "en": label}, "categories": ["contact"], "rows": rows, **more}
 
 
 FOUND = {
