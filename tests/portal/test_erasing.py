@@ -28,7 +28,7 @@ SWEDISH = {
 
 
 def item(label, rows, **more):
-    return {"label": {"sv": SWEDISH[label], "en": label}, "categories": ["contact"], "rows": rows, **more}
+    return {"label": {"sv": SWEDISH.get(label, label), "en": label}, "categories": ["contact"], "rows": rows, **more}
 
 
 FOUND = {
