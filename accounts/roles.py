@@ -43,6 +43,8 @@ TABLE: dict[str, Rule] = {
     "request.search": _rule(_("Find a person's cases by exact identity (logged)"), _CASE_READERS),
     "request.enter": _rule(_("Enter a request that came by phone, letter or e-mail"), {AGENT}),
     "request.assign": _rule(_("Take a case"), _CASE_STAFF),
+    "request.note": _rule(_("Write a note on a case, and mention colleagues in it"), _CASE_STAFF),
+    "request.share_view": _rule(_("Save a view of the queue for everybody"), _CASE_STAFF),
     "request.record_identity": _rule(_("Accept evidence of identity"), _CASE_STAFF),
     "request.decide_role": _rule(_("Accept or refuse the role of somebody who acts for another"), _CASE_STAFF),
     "request.open_file": _rule(_("Open a file that a customer sent (logged)"), _CASE_STAFF),

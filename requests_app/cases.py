@@ -17,10 +17,12 @@ from requests_app.case.intake import (
     withdraw_request,
 )
 from requests_app.case.lifting import lift_restriction, tell_before_lifting
+from requests_app.case.notes import mentioned_in, read_mention, write_note
 from requests_app.case.representing import accept_role, end_role, refuse_role
 from requests_app.case.triage import (
     CONTESTED_ANSWERS,
     assign_request,
+    assign_requests,
     choose_contested,
     extend_deadline,
     extension_letter,
@@ -42,6 +44,7 @@ __all__ = [
     "approve_request",
     "ask_identity",
     "assign_request",
+    "assign_requests",
     "choose_contested",
     "claims_to_accept",
     "end_role",
@@ -53,8 +56,10 @@ __all__ = [
     "lift_restriction",
     "may_be_told",
     "may_read_letter",
+    "mentioned_in",
     "plan_digest",
     "propose_erasure",
+    "read_mention",
     "record_corrections",
     "record_identity_level",
     "refuse_request",
@@ -67,4 +72,5 @@ __all__ = [
     "undecided_contested",
     "waive_waiting",
     "withdraw_request",
+    "write_note",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import roles
@@ -27,7 +28,7 @@ from requests_app.case.steps import (
     staff_actor,
 )
 from requests_app.errors import NotAllowed, SomebodyElseGotThereFirst
-from requests_app.models import LIFT, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models import LIFT, OPEN_STATES, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.running import doorbell
 from requests_app.running.runs import PACKAGED, locate_again, open_runs, plan_digest
 
@@ -35,16 +36,40 @@ CONTESTED_ANSWERS = ("keep", "redact", "anonymize", "disclose")
 
 
 def assign_request(*, request: RightsRequest, assignee: Staff | None, acting_user: Staff, now: datetime) -> None:
-    """Give the case to a colleague, or to nobody."""
+    """Give the case to a colleague, or to nobody. Whoever has it now must be who had it when `request` was read."""
     with locked(request) as row:
-        require_role(acting_user, "request.assign")
+        _require_may_assign(acting_user, assignee)
         require_open(row)
-        if assignee is not None and not roles.may(assignee, "request.assign"):
-            raise NotAllowed(_("That colleague's role does not handle requests."))
+        if row.assignee_id != request.assignee_id:
+            raise SomebodyElseGotThereFirst(_("Somebody else got there first and assigned the request. Look at it again."))
         row.assignee = assignee
         row.save(update_fields=["assignee"])
         payload = {"assignee": staff_actor(assignee) if assignee else None}
         audit.record(chain=row.reference, actor=staff_actor(acting_user), action="request.assigned", payload=payload, now=now)
+
+
+def assign_requests(
+    *, seen: Mapping[int, int | None], assignee: Staff | None, acting_user: Staff, now: datetime
+) -> tuple[int, int]:
+    """Give several cases to a colleague, or to nobody: {case: whose it was when they were chosen}.
+
+    Answers how many were given, and how many were not since somebody else assigned or closed them meanwhile.
+    """
+    _require_may_assign(acting_user, assignee)
+    with transaction.atomic():
+        rows = RightsRequest.objects.select_for_update().filter(pk__in=list(seen), state__in=OPEN_STATES).order_by("pk")
+        mine = [row for row in rows if row.assignee_id == seen[row.pk]]
+        RightsRequest.objects.filter(pk__in=[row.pk for row in mine]).update(assignee=assignee)
+        payload = {"assignee": staff_actor(assignee) if assignee else None}
+        told = [audit.Entry(row.reference, "request.assigned", payload) for row in mine]
+        audit.record_many(told, actor=staff_actor(acting_user), now=now)
+    return len(mine), len(seen) - len(mine)
+
+
+def _require_may_assign(acting_user: Staff, assignee: Staff | None) -> None:
+    require_role(acting_user, "request.assign")
+    if assignee is not None and not roles.may(assignee, "request.assign"):
+        raise NotAllowed(_("That colleague's role does not handle requests."))
 
 
 def extend_deadline(*, request: RightsRequest, acting_user: Staff, reason: str, now: datetime) -> None:

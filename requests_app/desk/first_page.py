@@ -84,15 +84,17 @@ def _case_figures(user: Staff) -> list[Figure]:
     figures = [Figure(label, counts[key], f"{queue}?{query}", tone) for key, label, query, _condition, tone in wanted]
     # A person may write about a closed request, too.
     written = RightsRequest.objects.filter(reads.unanswered()).count()
+    mentioned = RightsRequest.objects.filter(reads.mentions(user)).count()
+    mentions = Figure(_("Mention me"), mentioned, f"{queue}?show=all&whose=mentions", "warn")
     messages = Figure(_("Messages to answer"), written, f"{queue}?show=all&messages=unanswered", "warn")
     url = reverse("admin:requests_app_consent_changelist") + "?task=waiting"
-    return [*figures, messages, Figure(_("Consents to be acted on"), consents.waiting().count(), url, "warn")]
+    return [*figures, mentions, messages, Figure(_("Consents to be acted on"), consents.waiting().count(), url, "warn")]
 
 
 def _next_up(user: Staff) -> list[dict[str, Any]]:
     today = timezone.localdate()
     found = (
-        RightsRequest.objects.filter(reads.needs(user))
+        RightsRequest.objects.filter(reads.OPEN, reads.needs(user))
         .select_related("assignee")
         .only(*COLUMNS)
         .order_by("due_on", "pk")[:NEXT_UP]

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import Staff
 from accounts.roles import may
 from requests_app.models import Message, RunState, State, StoreRun, Upload
+from requests_app.models.desk import Mention
 from requests_app.models.representation import Representation
 
 OPEN = Q(closed_at=None)
@@ -59,13 +60,18 @@ def awaiting_approval_by(user: Staff) -> Q:
     return Q(state=State.PROPOSED) & _not_by(user, "entered_by") & _not_by(user, "proposed_by")
 
 
+def mentions(user: Staff) -> Q:
+    """Cases, open or closed, with a note that mentions this person and that they have not read."""
+    return Q(pk__in=Mention.objects.filter(staff=user, read_at=None).values("note__request"))
+
+
 def needs(user: Staff) -> Q:
-    """What waits for this person: their own open work, work that nobody took, and what they are to approve."""
+    """What waits for this person: their own open work, work that nobody took, what they are to approve, where they are asked."""
     if not may(user, "request.assign"):
         return NOTHING
     waits = Q(state__in=[State.RECEIVED, State.TRIAGE, State.BLOCKED]) | proof_came()
     work = waits & (Q(assignee=user) | Q(assignee=None))
-    return (work & _not_by(user, "entered_by")) | awaiting_approval_by(user)
+    return (work & _not_by(user, "entered_by")) | awaiting_approval_by(user) | mentions(user)
 
 
 def _not_by(user: Staff, field: str) -> Q:

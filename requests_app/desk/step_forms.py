@@ -16,9 +16,11 @@ from accounts.roles import TABLE
 from privacy import actions
 from requests_app.case.conversation import LONGEST_MESSAGE, level_to_read
 from requests_app.case.intake import HIGHEST_LEVEL
+from requests_app.case.notes import LONGEST_NOTE, mentioned_in
 from requests_app.cases import claims_to_accept
 from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
+from requests_app.errors import NotAllowed
 from requests_app.files import uploads
 from requests_app.models.breach import BreachCase
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
@@ -64,24 +66,49 @@ class MessageForm(StepForm):
         return {"file": None, **(super().clean() or {})}
 
 
-class AssignForm(StepForm):
+class AssigneeForm(forms.Form):
     assignee = forms.ChoiceField(label=_("Assign to"), required=False)
 
-    def prepare(self) -> None:
+    def offer_colleagues(self, me: Staff) -> None:
         roles = [role.value for role in Role if role in TABLE["request.assign"].roles]
         staff = (
             Staff.objects.filter(is_active=True, groups__name__in=roles).distinct().order_by("first_name", "last_name", "email")
         )
         self.colleagues = {str(person.pk): person for person in staff}
         names = [
-            (key, _("%(name)s (you)") % {"name": name_of(p)} if p == self.standing.user else name_of(p))
-            for key, p in self.colleagues.items()
+            (key, _("%(name)s (you)") % {"name": name_of(p)} if p == me else name_of(p)) for key, p in self.colleagues.items()
         ]
         self.fields["assignee"].choices = [*names, ("", _("nobody"))]  # type: ignore[attr-defined]
-        self.fields["assignee"].initial = str(self.standing.user.pk)
+        self.fields["assignee"].initial = str(me.pk)
 
     def person(self) -> Staff | None:
         return self.colleagues.get(self.cleaned_data["assignee"])
+
+
+class AssignForm(StepForm, AssigneeForm):
+    def prepare(self) -> None:
+        self.offer_colleagues(self.standing.user)
+
+
+class NoteForm(StepForm):
+    text = forms.CharField(
+        label=_("Note"),
+        max_length=LONGEST_NOTE,
+        widget=WORDS,
+        help_text=_("For your colleagues alone. Write @ and a colleague's name as in their e-mail address to mention them."),
+    )
+    form = forms.CharField(widget=forms.HiddenInput, max_length=32)
+
+    def prepare(self) -> None:
+        self.fields["form"].initial = secrets.token_urlsafe(16)
+
+    def clean_text(self) -> str:
+        text = str(self.cleaned_data["text"])
+        try:
+            mentioned_in(text)
+        except NotAllowed as error:
+            raise forms.ValidationError(str(error)) from None
+        return text
 
 
 class IdentityForm(StepForm):

@@ -193,6 +193,17 @@ STEPS: dict[str, Step] = {
             done=_("The choice is recorded."),
         ),
         Step(
+            "note",
+            _("Write a note"),
+            "request.note",
+            legal=lambda s: s.request.is_open or bool(s.identities),
+            will_happen=will.note,
+            perform=_with(cases.write_note, text="text", form="form"),
+            form=forms.NoteForm,
+            tone="plain",
+            done=_("The note stands in the case."),
+        ),
+        Step(
             "message",
             _("Write to the person"),
             "request.write",

@@ -126,6 +126,7 @@ WORDS: dict[str, Any] = {
     "operator.lift": gettext_lazy("Lifted a restriction by command"),
     "retention.purged": gettext_lazy("Purged by a retention rule"),
     "ledger.replayed": gettext_lazy("Erased again from the ledger"),
+    "note.written": gettext_lazy("Wrote a note"),
     "audit.verified": gettext_lazy("Verified the whole log"),
     "audit.exported": gettext_lazy("Took the log away as a file"),
     "audit.checkpoint": gettext_lazy("Signed a checkpoint of the log"),

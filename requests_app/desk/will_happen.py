@@ -43,6 +43,13 @@ def ask_identity(standing: Standing, target: int) -> Lines:
     ]
 
 
+def note(standing: Standing, target: int) -> Lines:
+    return [
+        _("Your colleagues read the note in this case. It is kept encrypted and is never sent to the person."),
+        _("Who is mentioned in it has the case among what needs them, and gets an e-mail without a word of it."),
+    ]
+
+
 def message(standing: Standing, target: int) -> Lines:
     return [
         _("The person gets a notice that there is something new, without a word of it, and reads it when signed in."),

@@ -39,6 +39,7 @@ from requests_app.models import (
     Upload,
 )
 from requests_app.models.consent import Consent
+from requests_app.models.desk import Note
 from requests_app.models.representation import Representation
 
 GONE = "–"  # in place of words that a rule of the database wants to be there
@@ -88,6 +89,7 @@ def _forget(pk: int, now: datetime) -> int:
         Upload.objects.filter(request__in=cases).delete()
         Representation.objects.filter(request__in=cases).update(name=None, claimed=None, note=None, not_told_reason=None)
         Message.objects.filter(request__in=cases).delete()
+        Note.objects.filter(request__in=cases).delete()
         # That a recipient was told, or why not, is part of the record; the reason may say more than that.
         RecipientNotice.objects.filter(request__in=cases, reason__isnull=False).update(reason=GONE)
         # Plans hold the values by which rows were found; the counts of what was done stay.
@@ -110,6 +112,14 @@ def forget_messages(*, now: datetime) -> int:
     )
     uploads.delete(uploads=Upload.objects.filter(message__in=old), reason="expired", now=now)
     return old.delete()[1].get(Message._meta.label, 0)
+
+
+def forget_notes(*, now: datetime) -> int:
+    """The same for notes between members of staff."""
+    rule = own.dataset().collections[Note._meta.db_table].retention
+    assert rule is not None
+    old = Note.objects.filter(written_at__lt=_before(rule.period, now))
+    return old.exclude(request__state__in=(*OPEN_STATES, State.RESTRICTED)).delete()[1].get(Note._meta.label, 0)
 
 
 def _before(period: Period, now: datetime) -> datetime:

@@ -39,6 +39,7 @@ def nightly(*, now: datetime) -> None:
     forgetting.forget_erased(now=now)
     forgetting.forget_messages(now=now)
     forgetting.forget_plans(now=now)
+    forgetting.forget_notes(now=now)
     forgetting.forget_records(now=now)
     forgetting.forget_unused_accounts(now=now)
     consents.forget_old(now=now)

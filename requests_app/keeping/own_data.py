@@ -29,6 +29,7 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
     """{table: these customers' rows, with whose they are as `of_customer`}; what the audit log says knows its chain alone.
 
     Tasks are notes between members of staff, and who acted is theirs. Letters to recipients stand with those who got them.
+    So are notes on a case: lag (2018:218) 5 kap. 2 § takes notes from the right of access as long as nobody outside gets them.
     """
     requests = RightsRequest.objects.filter(representing.TOLD, customer__in=customers)
     told = RecipientNotice.objects.filter(request__in=requests).order_by("pk")

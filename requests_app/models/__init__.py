@@ -24,6 +24,7 @@ from requests_app.models.case import (
 )
 from requests_app.models.consent import Consent, PolicyVersion, chain_of
 from requests_app.models.disclosure import Disclosure
+from requests_app.models.desk import Mention, Note, SavedView
 from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 
@@ -37,7 +38,9 @@ __all__ = [
     "BreachCase",
     "Consent",
     "Disclosure",
+    "Mention",
     "Message",
+    "Note",
     "OutboxItem",
     "Outcome",
     "Package",
@@ -48,6 +51,7 @@ __all__ = [
     "Right",
     "RightsRequest",
     "RunState",
+    "SavedView",
     "Source",
     "State",
     "StoreRun",

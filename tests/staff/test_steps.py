@@ -211,7 +211,7 @@ def test_the_person_is_told_before_a_restriction_is_lifted(desk):
     Restriction.objects.filter(case=case.reference).update(told_at=timezone.now())
     take(desk, "bea", case, "lift")
     assert set(case.runs.values_list("right", flat=True)) == {"lift"}
-    assert offered(desk, "bea", case) == {"message"}
+    assert offered(desk, "bea", case) == {"message", "note"}
 
 
 def test_reporting_a_task_as_done(desk):
