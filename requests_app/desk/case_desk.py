@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.desk import refuse_unless
-from accounts.models import CustomerIdentity, IdentityKind
+from accounts.models import CustomerIdentity, IdentityKind, Staff
 from accounts.people import email_of
 from accounts.roles import may
 from accounts.staff_site import staff_site
@@ -29,16 +29,18 @@ from requests_app.case.withholding import package_as_it_will_be
 from requests_app.desk import breaches, consents, preview, recipient_notices
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import badge, due_badge
+from requests_app.desk.duplicates import others_of
 from requests_app.desk.entering import EnterForm, enter
 from requests_app.desk.found import store_parts
-from requests_app.desk.queue import Queue, name_of, state_badge
+from requests_app.desk.queue import name_of, state_badge
+from requests_app.desk.queue_desk import QueueDesk
 from requests_app.desk.searching import FindForm, find
 from requests_app.desk.standing import Standing, short_code, totals
 from requests_app.desk.steps import NO_TARGET, STEPS, Step, WrongCode, missing_before, possible_steps
 from requests_app.desk.trail import trail
 from requests_app.desk.words import RIGHT_NAMES
 from requests_app.files import uploads
-from requests_app.models import Message, Right, RightsRequest, RunState, Upload
+from requests_app.models import Mention, Message, Right, RightsRequest, RunState, Upload
 from requests_app.portal.masks import mask
 
 CODE_REFUSED = gettext_lazy(
@@ -47,10 +49,11 @@ CODE_REFUSED = gettext_lazy(
 
 
 @admin.register(RightsRequest, site=staff_site)
-class CaseDesk(Queue):
+class CaseDesk(QueueDesk):
     def more_urls(self) -> list[URLPattern]:
         guarded = sensitive_post_parameters()
         return [
+            *super().more_urls(),
             path("enter/", self.view(guarded(self.enter_view)), name=self.url_name("enter")),
             path("find/", self.view(guarded(self.find_view)), name=self.url_name("find")),
             path("<int:object_id>/identity/<int:identity_id>/", self.view(self.identity_view), name=self.url_name("identity")),
@@ -61,6 +64,7 @@ class CaseDesk(Queue):
                 csp_replace(preview.CONTENT_POLICY)(self.view(guarded(self.preview_view))),
                 name=self.url_name("preview"),
             ),
+            path("<int:object_id>/mentions/<int:mention_id>/", self.view(self.mention_view), name=self.url_name("mention")),
             path("<int:object_id>/rows/", self.view(guarded(self.rows_view)), name=self.url_name("rows")),
             path("<int:object_id>/<slug:step>/", self.view(guarded(self.step_view)), name=self.url_name("step")),
             path("<int:object_id>/<slug:step>/<int:target>/", self.view(guarded(self.step_view)), name=self.url_name("target")),
@@ -113,7 +117,8 @@ class CaseDesk(Queue):
             "breaches": breaches.of_case(case.pk),
             "recipients": recipient_notices.of_case(case.pk),
             "consents": consents.as_they_stand(case.customer),
-            "others": [(other, RIGHT_NAMES[other.right]) for other in _others_of(case)],
+            "others": [(other, RIGHT_NAMES[other.case.right]) for other in others_of(case, standing.identities)],
+            "notes": _notes(case, standing.user) if may(request.user, "request.read_words") else [],
             "trail": trail(audit.events(case.reference)),
             "people": {
                 role: name_of(person)
@@ -193,6 +198,20 @@ class CaseDesk(Queue):
             "may_look": may(request.user, "request.see_contested"),
         }
         return self.page(request, "admin/step.html", context)
+
+    # --- a note that mentions somebody ---
+
+    def mention_view(self, request: HttpRequest, object_id: int, mention_id: int) -> HttpResponse:
+        refuse_unless(request, "request.read_words")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        standing = self.standing_of(request, object_id)
+        mention = Mention.objects.filter(pk=mention_id, note__request=standing.request, staff=standing.user).first()
+        if mention is None:
+            messages.warning(request, _("You are not mentioned here."))
+        else:
+            cases.read_mention(mention=mention, acting_user=standing.user, now=timezone.now())
+        return redirect(self.url("change", object_id))
 
     # --- an identity in full ---
 
@@ -353,9 +372,17 @@ def _writer(message: Message) -> str:
     return _("who acts for the person") if message.by_representative else _("the person")
 
 
-def _others_of(case: RightsRequest) -> Any:
-    others = RightsRequest.objects.filter(customer=case.customer).exclude(pk=case.pk)
-    return others.only("reference", "right", "state").order_by("-received_at")[:20]
+def _notes(case: RightsRequest, reader: Staff) -> list[dict[str, Any]]:
+    """The notes with who wrote them, and what mentions the reader and waits to be read."""
+    found = case.notes.select_related("author").prefetch_related("mentions")
+    return [
+        {
+            "note": note,
+            "author": name_of(note.author),
+            "mine": next((mention for mention in note.mentions.all() if mention.staff_id == reader.pk), None),
+        }
+        for note in found
+    ]
 
 
 def _seen(standing: Standing, step: Step) -> str:

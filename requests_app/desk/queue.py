@@ -18,9 +18,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.desk import DeskAdmin
 from accounts.models import Staff
+from accounts.roles import may
 from requests_app.case.answer_times import answered_in, months_shown
 from requests_app.desk import reads
-from requests_app.desk.due import badge, day, due_badge
+from requests_app.desk.due import badge, due_badge
+from requests_app.desk.duplicates import may_be_asked_twice
 from requests_app.desk.words import RIGHT_NAMES
 from requests_app.models import RightsRequest, RunState, State, StoreRun
 
@@ -86,6 +88,7 @@ class WhoseFilter(ConditionFilter):
             "mine": (_("Assigned to me"), Q(assignee=user)),
             "nobody": (_("Assigned to nobody"), Q(assignee=None)),
             "approval": (_("Waiting for my approval"), reads.awaiting_approval_by(user)),
+            "mentions": (_("Mentions me"), reads.mentions(user)),
         }
 
 
@@ -174,6 +177,7 @@ class Queue(DeskAdmin):
 
     see = "request.see"
     change_list_template = "admin/queue.html"
+    list_display_links = ("ref",)
     list_display = ("ref", "right_name", "state_text", "due", "level", "stores_done", "assigned_to")
     list_filter = (
         ShowFilter,
@@ -194,8 +198,22 @@ class Queue(DeskAdmin):
         turn = Case(When(reads.needs(request.user), then=Value(0)), default=Value(1))  # type: ignore[arg-type]
         found = RightsRequest.objects.select_related("assignee").only(*COLUMNS)
         return found.prefetch_related(Prefetch("runs", queryset=runs)).annotate(
-            turn=turn, proof_came=reads.proof_came(), represented=reads.represented()
+            turn=turn,
+            proof_came=reads.proof_came(),
+            represented=reads.represented(),
+            asked_twice=may_be_asked_twice(),
         )
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), *(["pick"] if may(request.user, "request.assign") else [])]
+
+    @admin.display(description=_("choose"))
+    def pick(self, request: RightsRequest) -> str | SafeString:
+        """Ticked, the line goes to the form below the list."""
+        if request.closed_at is not None:
+            return ""
+        label = str(_("Choose %(reference)s") % {"reference": request.reference})
+        return format_html('<input type="checkbox" name="case" value="{}" form="many" aria-label="{}">', request.pk, label)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QueueList
@@ -219,7 +237,8 @@ class Queue(DeskAdmin):
     @admin.display(description=_("reference"))
     def ref(self, request: Any) -> SafeString:
         acting = badge("info", str(_("by a representative"))) if request.represented else ""
-        return format_html('<span class="ref">{}</span> {}', request.reference, acting)
+        twice = badge("neutral", str(_("asked twice?"))) if request.asked_twice else ""
+        return format_html('<span class="ref">{}</span> {} {}', request.reference, acting, twice)
 
     @admin.display(description=_("right"), ordering="right")
     def right_name(self, request: RightsRequest) -> str:
@@ -231,12 +250,9 @@ class Queue(DeskAdmin):
 
     @admin.display(description=_("due"), ordering="due_on")
     def due(self, request: RightsRequest) -> SafeString:
-        badge = due_badge(request, timezone.localdate())
-        return format_html(
-            '{} <span class="quiet small">{}</span>',
-            badge,
-            day(request.due_on if request.closed_at is None else request.closed_at),
-        )
+        day = request.due_on if request.closed_at is None else timezone.localdate(request.closed_at)
+        shown = due_badge(request, timezone.localdate())
+        return format_html('{} <span class="quiet small">{}</span>', shown, date_format(day, "SHORT_DATE_FORMAT"))
 
     @admin.display(description=_("identity"), ordering="identity_level")
     def level(self, request: Any) -> str | SafeString:

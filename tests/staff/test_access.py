@@ -63,6 +63,10 @@ PAGES = {
     "privacy_purgerun_change": "store.see",
     "privacy_remnant_changelist": "request.see",
     "privacy_remnant_change": "request.see",
+    "requests_app_rightsrequest_assign": "request.assign",
+    "requests_app_rightsrequest_saveview": "request.see",
+    "requests_app_rightsrequest_forgetview": "request.see",
+    "requests_app_rightsrequest_mention": "request.read_words",
     "privacy_recipient_changelist": "store.see",
     "privacy_recipient_change": "store.see",
     "privacy_recipient_new": "recipient.change",
@@ -86,6 +90,9 @@ PAGES = {
 }
 STEP_PAGES = {"requests_app_rightsrequest_step", "requests_app_rightsrequest_target"}
 BY_POST = {
+    "requests_app_rightsrequest_saveview",
+    "requests_app_rightsrequest_forgetview",
+    "requests_app_rightsrequest_mention",
     "requests_app_rightsrequest_find",
     "requests_app_rightsrequest_identity",
     "requests_app_rightsrequest_rows",
@@ -183,19 +190,23 @@ class World:
             "privacy_operatorrun": self.command,
             "accounts_staff": self.colleague,
         }
+        numbers = {
+            "recordfile": ["csv"],
+            "rows": [self.case.pk],
+            "preview": [self.case.pk],
+            "file": [self.case.pk, 1],
+            "mention": [self.case.pk, 1],
+            "forgetview": [1],
+        }
         model, page = next(
             ((m, name.removeprefix(f"{m}_")) for m in pk if name.startswith(f"{m}_")), ("", name.rpartition("_")[2])
         )
         if page in ON_A_RECORD and model in pk:
             args = [pk[model].pk]
-        elif page == "recordfile":
-            args = ["csv"]
-        elif page in ("rows", "preview"):
-            args = [self.case.pk]
-        elif page == "file":
-            args = [self.case.pk, 1]
         elif page == "paper":
             args = [self.case.pk, self.file.pk]
+        elif page in numbers:
+            args = numbers[page]
         elif page == "identity":
             args = [self.case.pk, self.case.customer.identities.first().pk]
         elif name == "accounts_staff_confirm":

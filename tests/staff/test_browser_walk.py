@@ -197,6 +197,42 @@ def test_the_keyboard_alone_opens_a_case_and_takes_it(signed_in):
     assert fresh(case).assignee == desk.person("alice")
 
 
+def test_a_colleague_is_asked_several_cases_are_assigned_and_a_view_is_saved(signed_in):
+    desk = Desk()
+    desk.person("arne")
+    case, other = make_case("erasure", findings=(FOUND,)), make_case()
+    alice, arne = signed_in(desk, "alice"), signed_in(desk, "arne")
+    alice.open(reverse("admin:requests_app_rightsrequest_change", args=[case.pk]))
+    alice.press(gettext("Write a note"))
+    alice.fill("text", "@nobody, vad tror du?")
+    alice.send()
+    assert alice.page.locator(".errorlist").is_visible()
+    alice.fill("text", "@arne, vad tror du?")
+    alice.send()
+    assert alice.page.locator("#notes").is_visible()
+    arne.open(reverse("admin:index"))
+    arne.follow(arne.page.locator(".figures a", has_text=gettext("Mention me")))
+    arne.press(case.reference)
+    arne.look("desk/case/mentioned")
+    arne.press(gettext("I have read it"))
+    assert arne.page.get_by_text(gettext("mentions you")).count() == 0
+
+    alice.open(reverse("admin:requests_app_rightsrequest_changelist") + "?right=erasure&due=soon")
+    alice.page.locator(".save-view summary").click()
+    alice.fill("name", "Raderingar snart")
+    alice.look("desk queue, saving a view")
+    alice.press(gettext("Save"))
+    assert alice.page.locator(".views [aria-current]").inner_text() == "Raderingar snart"
+    alice.open(reverse("admin:requests_app_rightsrequest_changelist"))
+    for box in alice.page.get_by_role("checkbox").all():
+        alice.reach(box)
+        box.press("Space")
+    alice.press(gettext("Assign the chosen requests …"))
+    alice.page.locator("select[name=assignee]").select_option(str(desk.person("arne").pk))
+    alice.send()
+    assert {fresh(case).assignee, fresh(other).assignee} == {desk.person("arne")}
+
+
 def test_a_filter_opens_without_a_script_and_covers_nothing_else(signed_in):
     make_case()
     alice = signed_in(Desk(), "alice")
