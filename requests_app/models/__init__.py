@@ -23,8 +23,8 @@ from requests_app.models.case import (
     new_reference,
 )
 from requests_app.models.consent import Consent, PolicyVersion, chain_of
-from requests_app.models.disclosure import Disclosure
 from requests_app.models.desk import Mention, Note, SavedView
+from requests_app.models.disclosure import Disclosure
 from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0014_lists_of_closed_requests'),
+        ('requests_app', '0015_registers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
