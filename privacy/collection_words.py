@@ -13,8 +13,8 @@ from privacy.datamap.categories import policy_category
 from privacy.datamap.model import Collection, Dataset, Field, Keep, Purpose, Retention
 from privacy.datamap.periods import Period
 from privacy.engine.package.export import Column
+from privacy.rights import gives
 
-PORTABLE_BASES = ("6-1-a", "6-1-b")
 PORTABLE_SOURCES = ("provided", "observed")
 
 
@@ -59,7 +59,7 @@ def portable(dataset: Dataset, collection: Collection, field: Field) -> bool:
     """Whether Art. 20 covers this field: provided or observed, processed on consent or a contract. Unstated is not excluded."""
     source = field.source or collection.source
     purpose = dataset.purposes.get(field.purpose or collection.purpose or "")
-    return (source is None or source in PORTABLE_SOURCES) and (purpose is None or purpose.basis in PORTABLE_BASES)
+    return (source is None or source in PORTABLE_SOURCES) and (purpose is None or gives(purpose.basis, "portability"))
 
 
 def purpose_keys(collection: Collection) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from privacy import collection_words, processing, vocabulary
+from privacy import processing, vocabulary
 from privacy.processing import Held
+from privacy.rights import rights_under
 
 
 def information(
@@ -35,7 +36,10 @@ def information(
             "controller": processing.controller(),
             "purposes": purposes,
             "stores": [processing.described_store(item.store) for item in held],
-            "rights": _rights({purpose["legal_basis"]["key"] for purpose in purposes}),
+            "rights": _rights(
+                {purpose["legal_basis"]["key"] for purpose in purposes},
+                marketing=any(collection.objection for item in held for collection in item.shown()),
+            ),
             "complaint": _complaint(),
         }
 
@@ -65,11 +69,12 @@ def transfer_problems(held: Held) -> list[str]:
 # --- rights -----------------------------------------------------------------------------------------------------------
 
 
-def _rights(bases: set[str]) -> list[dict[str, str]]:
-    """The rights a person has beside this one, as far as the legal bases in use give them."""
+def _rights(bases: set[str], *, marketing: bool) -> list[dict[str, str]]:
+    """The rights a person has beside this one, as far as the legal bases in use give them; to marketing anybody may object."""
+    given = rights_under(bases)
     everything = [
         ("16", _("Correction"), _("If something is wrong or missing, we correct it."), True),
-        ("17", _("Erasure"), _("We erase what we no longer need or have no right to keep."), True),
+        ("17", _("Erasure"), _("We erase what we no longer need or have no right to keep."), "erasure" in given),
         (
             "18",
             _("Restriction"),
@@ -80,10 +85,10 @@ def _rights(bases: set[str]) -> list[dict[str, str]]:
             "20",
             _("Data portability"),
             _("You get what you gave us in a form that others can read."),
-            bool(bases & set(collection_words.PORTABLE_BASES)),
+            "portability" in given,
         ),
-        ("21", _("Objection"), _("You may object; direct marketing stops at once."), True),
-        ("7(3)", _("Withdrawal of consent"), _("What you consented to, you can take back at any time."), "6-1-a" in bases),
+        ("21", _("Objection"), _("You may object; direct marketing stops at once."), "objection" in given or marketing),
+        ("7(3)", _("Withdrawal of consent"), _("What you consented to, you can take back at any time."), "withdrawal" in given),
         ("22", _("A human decision"), _("You need not accept a decision made by machine alone."), True),
     ]
     return [
