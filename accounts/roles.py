@@ -58,6 +58,8 @@ TABLE: dict[str, Rule] = {
     "request.propose_erasure": _rule(_("Propose an erasure"), _CASE_STAFF),
     "request.approve_erasure": _rule(_("Approve an erasure that somebody else proposed"), {APPROVER}),
     "request.return": _rule(_("Send a proposal back to assessment"), _CASE_STAFF),
+    "request.claim_excess": _rule(_("Propose to refuse a request as excessive, or to charge for it"), _CASE_STAFF),
+    "request.decide_excess": _rule(_("Decide on that, where somebody else proposed it"), {APPROVER}),
     "request.refuse": _rule(_("Refuse a request"), {APPROVER}),
     "request.resume": _rule(_("Start a stopped run again"), _CASE_STAFF),
     "request.tell_before_lifting": _rule(_("Tell the customer before a restriction is lifted"), _CASE_STAFF),

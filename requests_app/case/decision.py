@@ -129,19 +129,24 @@ def refuse_request(*, request: RightsRequest, acting_user: Staff, reason: str, n
         require_state(row, seen=request.state, action="refuse")
         words = require_words(reason, _("Give the reasons; the person has a right to them (Art. 12(4))."))
         letter = letters.refusal(request=row, reason=words)
-        unfinished = StoreRun.objects.filter(request=row).exclude(state__in=(RunState.DONE, RunState.RUNNING))
-        unfinished.update(state=RunState.CANCELLED, lease_until=None, due_at=None, finished_at=now)
-        move(
-            row,
-            seen=request.state,
-            action="refuse",
-            actor=staff_actor(acting_user),
-            now=now,
-            decided_at=now,
-            decision_reason=words,
-            answer=letter,
-        )
-        notices.tell(request=row, event="answered", now=now)
+        refuse_with(row, letter, reason=words, seen=request.state, acting_user=acting_user, now=now)
+
+
+def refuse_with(row: RightsRequest, letter: str, *, reason: str, seen: str, acting_user: Staff, now: datetime) -> None:
+    """End the locked case with this letter; whoever calls has seen to it that it may be."""
+    unfinished = StoreRun.objects.filter(request=row).exclude(state__in=(RunState.DONE, RunState.RUNNING))
+    unfinished.update(state=RunState.CANCELLED, lease_until=None, due_at=None, finished_at=now)
+    move(
+        row,
+        seen=seen,
+        action="refuse",
+        actor=staff_actor(acting_user),
+        now=now,
+        decided_at=now,
+        decision_reason=reason,
+        answer=letter,
+    )
+    notices.tell(request=row, event="answered", now=now)
 
 
 def _replaced_contacts(request: RightsRequest) -> list[tuple[str, str]]:

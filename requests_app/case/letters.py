@@ -23,10 +23,21 @@ RECORD = "requests_app_rightsrequest"
 COURT = re.compile(r"domstol|tingsrätt|\bcourt", re.IGNORECASE)
 
 
-def refusal(*, request: RightsRequest, reason: str) -> str:
+def refusal(*, request: RightsRequest, reason: str, excessive: bool = False) -> str:
     """The refusal in the person's language; NotAllowed where reasons, authority or court are missing."""
     with override(request.language):
-        text = _render("refusal", request, reason=reason)
+        text = _render("refusal", request, reason=reason, excessive=excessive)
+    return _complete(text, reason)
+
+
+def fee(*, request: RightsRequest, reason: str, fee: int) -> str:
+    """That the answer costs something, why, and what can be done about that (Art. 12(5)); NotAllowed as a refusal is."""
+    with override(request.language):
+        text = _render("fee", request, reason=reason, fee=fee)
+    return _complete(text, reason)
+
+
+def _complete(text: str, reason: str) -> str:
     lacking = _lacking(text, reason)
     if lacking:
         raise NotAllowed(_("The letter cannot be sent: it lacks %(parts)s (Art. 12(4)).") % {"parts": ", ".join(lacking)})

@@ -20,7 +20,7 @@ from requests_app.case.closing import ENDED_BY_ERASURE
 from requests_app.case.deadlines import local_date, notice_due, paused_days_between
 from requests_app.case.decision import GO_BEFORE_ERASURE
 from requests_app.cases import NEEDED_LEVEL, plan_digest
-from requests_app.models import LIFT, Message, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
+from requests_app.models import LIFT, Excess, Message, OutboxItem, Right, RightsRequest, RunState, State, StoreRun
 from requests_app.models.representation import Representation
 from requests_app.running.runs import undecided_contested, undecided_erasure
 
@@ -58,6 +58,11 @@ class Standing:
     def name_beside(self) -> str:
         """Whether the name and the contact of the person stand together in a store: it asks the stores."""
         return representing.name_beside(self.representation) if self.representation else "unknown"
+
+    @cached_property
+    def excess(self) -> Excess | None:
+        """What somebody proposed since the request is excessive, if anybody did."""
+        return Excess.objects.filter(request=self.request).select_related("proposed_by").first()
 
     @property
     def role_is(self) -> str:

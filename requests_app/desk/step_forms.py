@@ -22,6 +22,7 @@ from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, short_code
 from requests_app.errors import NotAllowed
 from requests_app.files import uploads
+from requests_app.models import Excess
 from requests_app.models.breach import BreachCase
 from requests_app.portal.correction_forms import LONGEST_VALUE, label_of
 from requests_app.portal.form_base import UploadField
@@ -224,6 +225,31 @@ class RefuseForm(ReasonForm):
         self.fields["reason"].help_text = _(
             "These words are sent to the person. The letter adds the authority and the court by itself (Art. 12(4))."
         )
+
+
+class ClaimExcessForm(StepForm):
+    answer = forms.ChoiceField(label=_("What you propose"), choices=Excess.Answer.choices, widget=forms.RadioSelect)
+    fee = forms.IntegerField(
+        label=_("Fee in kronor"), required=False, min_value=1, help_text=_("What the answer costs us, and no more.")
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        widget=WORDS,
+        help_text=_("These words are sent to the person, with the authority and the court."),
+    )
+    evidence = forms.CharField(
+        label=_("Evidence"),
+        widget=WORDS,
+        help_text=_("For the file: earlier requests with their days, what has changed since, what this one costs (Art. 12(5))."),
+    )
+
+
+class DecideExcessForm(StepForm):
+    decision = forms.ChoiceField(
+        label=_("Your decision"),
+        choices=[("accept", _("It is excessive: do as proposed")), ("reject", _("It is not: the request goes on"))],
+        widget=forms.RadioSelect,
+    )
 
 
 class ExtendForm(ReasonForm):

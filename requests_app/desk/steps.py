@@ -17,6 +17,7 @@ from accounts.roles import may
 from accounts.second_factor import check_totp
 from requests_app import cases
 from requests_app.case import conversation
+from requests_app.case.excess import OPEN_TO_CLAIMS, claim_excess, decide_excess
 from requests_app.case.keeping_back import keep_back
 from requests_app.case.lifecycle import TRANSITIONS
 from requests_app.desk import step_forms as forms
@@ -24,7 +25,7 @@ from requests_app.desk import will_happen as will
 from requests_app.desk.contested_form import ContestedForm
 from requests_app.desk.keep_back_form import KeepBackForm
 from requests_app.desk.standing import Standing
-from requests_app.models import Right, State
+from requests_app.models import Excess, Right, State
 from requests_app.models.representation import Representation
 from requests_app.registers import breaches
 from requests_app.running import outbox
@@ -324,6 +325,41 @@ STEPS: dict[str, Step] = {
             form=forms.RefuseForm,
             tone="danger",
             done=_("The request is refused and the person is told."),
+        ),
+        Step(
+            "claim-excess",
+            _("Propose: excessive"),
+            "request.claim_excess",
+            legal=lambda s: (
+                s.request.state in OPEN_TO_CLAIMS
+                and not s.entered_by_me
+                and not _is(s, Right.OBJECTION)
+                and (s.excess is None or s.excess.state == Excess.State.REJECTED)
+            ),
+            will_happen=will.claim_excess,
+            perform=_with(claim_excess, answer="answer", fee="fee", reason="reason", evidence="evidence"),
+            form=forms.ClaimExcessForm,
+            tone="plain",
+            done=_("It is proposed. A colleague has to decide on it."),
+        ),
+        Step(
+            "decide-excess",
+            _("Decide: excessive or not"),
+            "request.decide_excess",
+            legal=lambda s: (
+                s.request.state in OPEN_TO_CLAIMS
+                and not s.entered_by_me
+                and s.excess is not None
+                and s.excess.state == Excess.State.PROPOSED
+                and s.excess.proposed_by_id != s.user.pk
+            ),
+            will_happen=will.decide_excess,
+            perform=lambda s, form, target, now: decide_excess(
+                request=s.request, accept=form.cleaned_data["decision"] == "accept", acting_user=s.user, now=now
+            ),
+            form=forms.DecideExcessForm,
+            tone="plain",
+            done=_("Your decision is recorded, and where you agreed the person is told."),
         ),
         Step(
             "resume",

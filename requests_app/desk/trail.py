@@ -67,6 +67,8 @@ WORDS: dict[str, Any] = {
     "message.sent": gettext_lazy("Wrote to the person"),
     "message.received": gettext_lazy("The person wrote"),
     "message.noted": gettext_lazy("Left a message of the person without an answer"),
+    "excess.claimed": gettext_lazy("Proposed to refuse the request as excessive, or to charge for it"),
+    "excess.decided": gettext_lazy("Decided whether the request is excessive"),
     "erasure.kept_back": gettext_lazy("Decided what an erasure keeps on a ground of Art. 17(3)"),
     "package.previewed": gettext_lazy("Looked at the package as the person will get it"),
     "package.withheld": gettext_lazy("Left something out of the package"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from requests_app.case import representing
 from requests_app.case.deadlines import due_date
 from requests_app.desk.due import day
+from requests_app.desk.queue import name_of
 from requests_app.desk.standing import Standing, rows_in_words, totals
 from requests_app.files import uploads
 from requests_app.models import Right, RunState, State, Upload
@@ -121,6 +122,28 @@ def contested(standing: Standing, target: int) -> Lines:
     return [
         _("These rows are another person's too. One choice can hold for all of a collection, or each group has its own."),
         _("The choice is part of the plan. It can be changed until the request is decided."),
+    ]
+
+
+def claim_excess(standing: Standing, target: int) -> Lines:
+    return [
+        _("Nothing is refused or charged yet: a colleague has to decide on it."),
+        _("A request is excessive above all when it is repeated without cause. That it is troublesome is not enough."),
+    ]
+
+
+def decide_excess(standing: Standing, target: int) -> Lines:
+    told = _("If you agree, the person is told now, with the reasons, the authority and the court.")
+    claim = standing.excess
+    if claim is None:
+        return [told]
+    fee = _("%(fee)d kronor") % {"fee": claim.fee} if claim.fee else ""
+    return [
+        _("%(who)s proposes: %(answer)s %(fee)s")
+        % {"who": name_of(claim.proposed_by), "answer": claim.get_answer_display(), "fee": fee},
+        _("Reason: %(words)s") % {"words": claim.reason or ""},
+        _("Evidence: %(words)s") % {"words": claim.evidence or ""},
+        told,
     ]
 
 

@@ -27,6 +27,7 @@ from requests_app.files import uploads
 from requests_app.models import (
     OPEN_STATES,
     ApiToken,
+    Excess,
     Message,
     OutboxItem,
     Package,
@@ -90,6 +91,7 @@ def _forget(pk: int, now: datetime) -> int:
         Representation.objects.filter(request__in=cases).update(name=None, claimed=None, note=None, not_told_reason=None)
         Message.objects.filter(request__in=cases).delete()
         Note.objects.filter(request__in=cases).delete()
+        Excess.objects.filter(request__in=cases).update(reason=None, evidence=None)
         # That a recipient was told, or why not, is part of the record; the reason may say more than that.
         RecipientNotice.objects.filter(request__in=cases, reason__isnull=False).update(reason=GONE)
         # Plans hold the values by which rows were found; the counts of what was done stay.

@@ -25,6 +25,7 @@ from requests_app.models.case import (
 from requests_app.models.consent import Consent, PolicyVersion, chain_of
 from requests_app.models.desk import Mention, Note, SavedView
 from requests_app.models.disclosure import Disclosure
+from requests_app.models.excess import Excess
 from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 
@@ -38,6 +39,7 @@ __all__ = [
     "BreachCase",
     "Consent",
     "Disclosure",
+    "Excess",
     "Mention",
     "Message",
     "Note",
