@@ -7,7 +7,7 @@ warning. Under `meta.privacy` every unknown key or value is an error.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -100,7 +100,7 @@ def _parse_dataset(raw: Any, where: str) -> Dataset:
         collections=collections,
         schema=namespace.get("schema") or namespace.get("database_schema"),
         warnings=tuple(warnings),
-        digest=hashlib.sha256(yaml.safe_dump(raw, sort_keys=True).encode()).hexdigest(),
+        digest=digest_of(raw),
     )
     privacy = (raw.get("meta") or {}).get("privacy") if isinstance(raw.get("meta"), dict) else None
     if privacy is None:
@@ -109,6 +109,10 @@ def _parse_dataset(raw: Any, where: str) -> Dataset:
         return read_extension(dataset, privacy, where)
     except TypeError:
         raise DataMapError([f"{where}: meta.privacy: a list or a mapping stands where a name or a text belongs"]) from None
+
+
+def digest_of(raw: Mapping[str, Any]) -> str:
+    return hashlib.sha256(yaml.safe_dump(raw, sort_keys=True).encode()).hexdigest()
 
 
 def _collection(dataset: FidesDataset, item: DatasetCollection, order: list[str], warnings: list[str], where: str) -> Collection:

@@ -16,9 +16,10 @@ from unittest import mock
 import psycopg
 import sqlalchemy as sa
 
+from privacy.datamap import loader
 from privacy.datamap.graph import Graph
 from privacy.datamap.joining import build
-from privacy.datamap.loader import parse
+from privacy.datamap.model import Dataset
 from privacy.engine import change as changes
 from privacy.engine import plan as plans
 from privacy.engine.contested.answers import Answers
@@ -51,6 +52,18 @@ class Home:
         self.pool = sa.create_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True, connect_args={"prepare_threshold": None}
         )
+        self._read: tuple[World, dict[str, Dataset]] | None = None
+
+    def maps(self, world: World) -> dict[str, Dataset]:
+        """The data maps of a world, read once for all its places."""
+        if self._read is None or self._read[0] is not world:
+            maps = {}
+            for key in world.stores:
+                given = dataset(world, key, self.schemas[key])
+                with mock.patch.multiple(loader, read_yaml=mock.Mock(return_value=given), digest_of=mock.Mock(return_value="")):
+                    (maps[key],) = loader.parse("", file=f"{key}.yml")
+            self._read = world, maps
+        return self._read[1]
 
     def clear(self) -> str:
         names = ", ".join(self.schemas.values())
@@ -85,11 +98,8 @@ class Place:
         """The next place clears this one away."""
 
     def refresh(self) -> None:
-        """Read map and schema anew."""
-        maps = {}
-        for key in self.world.stores:
-            with mock.patch("privacy.datamap.loader.read_yaml", return_value=dataset(self.world, key, self.home.schemas[key])):
-                (maps[key],) = parse("", file=f"{key}.yml")
+        """Read the schema anew."""
+        maps = self.home.maps(self.world)
         self.stores = self.home.stores(maps)
         self.graph: Graph = build(maps, {key: store.schema() for key, store in self.stores.items()})
 
