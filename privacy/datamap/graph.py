@@ -119,7 +119,7 @@ class Graph:
             node = (store, _)
             collection = self.collection(node)
             columns.update(dict.fromkeys(f.name for f in collection.fields.values() if f.identity))
-            if collection.keeps or collection.on_erasure in ("anonymize", "keep"):
+            if collection.keeps or collection.on_erasure in ("anonymize", "keep") or node in self._kept_along:
                 # Such rows stay when their identity has gone: by their key they are known again.
                 named = any(f.identity for f in collection.fields.values()) or self._may_lose_its_links(node)
                 columns.update(dict.fromkeys(self.table(node).primary_key if named else ()))
@@ -128,6 +128,12 @@ class Graph:
                 if (target := (store, place)) in found:
                     found[target].setdefault(name)
         return {node: tuple(columns) for node, columns in found.items()}
+
+    @cached_property
+    def _kept_along(self) -> frozenset[Node]:
+        """The collections of which a row of another may keep rows (`with`)."""
+        every = [(store, collection) for store, dataset in self.datasets.items() for collection in dataset.collections.values()]
+        return frozenset((store, name) for store, collection in every for keep in collection.keeps for name, _ in keep.needs)
 
     @cached_property
     def json_alike(self) -> frozenset[Node]:

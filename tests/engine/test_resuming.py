@@ -354,3 +354,71 @@ def test_a_restriction_is_lifted_though_a_trigger_kept_what_it_replaced(engine_d
         )
         assert [report.blocked for report in lifted.values()] == [""]
         assert place.bytes()["address", 0] == before
+
+
+def test_a_root_row_kept_along_is_known_again_when_its_identity_is_gone(engine_database: str) -> None:
+    """Nothing points at it, so nothing but its own key tells which row it is."""
+    account = Table("account", PLAIN, ("id",), keep=Keep(3, ("day",), ("profile.note",)))
+    profile = Table("profile", {**PLAIN, "email": "text", "account_id": "int"}, ("id",), identities=("email",))
+    rows = {"account": ({**row(0), "day": date(2026, 1, 1)},), "profile": (row(0, email="anna@example.com", account_id=0),)}
+    link = Link("profile", ("account_id",), "account", ("id",), direction="to")
+    with Place(engine_database, World({"account": account, "profile": profile}, (link,), rows)) as place:
+        jobs = place.jobs([ANNA], {})
+        (first,) = place.erase(jobs)
+        after = place.content()
+        assert after["profile", 0]["email"] != "anna@example.com"
+        (second,) = place.erase(jobs)
+        assert (second.blocked, second.collections) == ("", first.collections)
+        assert place.content()["account", 0]["day"] == date(2026, 1, 1)
+
+
+def test_a_row_that_let_go_of_the_person_does_not_speak_against_their_own(engine_database: str) -> None:
+    """Her account says L3, and so does a card of hers that somebody decided to detach: it was planned, it is no news."""
+    account = Table(
+        "account", {**PLAIN, "email": "text", "login": "text"}, ("id",), identities=("email", "login"), on_erasure="keep"
+    )
+    card = Table("card", {**PLAIN, "account_id": "int", "login": "text"}, ("id",), identities=("login",))
+    rows = {"account": (row(0, email="anna@example.com", login="L3"),), "card": (row(0, account_id=0, login="L3"),)}
+    link = Link("card", ("account_id",), "account", ("id",), direction="from")
+    anna = {**ANNA, "login": {"L0"}}
+    with Place(engine_database, World({"account": account, "card": card}, (link,), rows)) as place:
+        jobs = place.jobs([anna], {"card": "anonymize"})
+        (first,) = place.erase(jobs)
+        after = place.content()
+        assert (after["card", 0]["account_id"], first.collections["card"]["contested"]) == (None, 1)
+        (second,) = place.erase(jobs)
+        assert (second.blocked, second.collections["account"]) == ("", first.collections["account"])
+        assert place.content() == after
+        place.connection.execute("INSERT INTO card VALUES (1, 1, 'of somebody else', NULL, NULL, 'L3')")
+        (third,) = place.erase(jobs)
+        assert "account are contested" in third.blocked
+
+
+def test_a_planned_row_that_was_let_go_is_nobody_new(engine_database: str) -> None:
+    """The map's answer takes her part out of a shared document: with it goes the way to its folder, which points back at it."""
+    folder = Table("folder", {**PLAIN, "front_id": "int"}, ("id",))
+    document = Table("document", {**PLAIN, "folder_id": "int"}, ("id",))
+    customer = Table("customer", {**PLAIN, "email": "text", "document_id": "int"}, ("id",), identities=("email",))
+    links = (
+        Link("customer", ("document_id",), "document", ("id",), direction="to", contested="redact"),
+        Link("document", ("folder_id",), "folder", ("id",)),
+        Link("folder", ("front_id",), "document", ("id",), mapped=False),
+    )
+    rows = {
+        "folder": (row(0, front_id=0),),
+        "document": (row(0, folder_id=0),),
+        "customer": (row(0, email="anna@example.com", document_id=0), row(1, email="bo@example.com", document_id=0)),
+    }
+    tables = {"folder": folder, "document": document, "customer": customer}
+    with Place(engine_database, World(tables, links, rows)) as place:
+        jobs = place.jobs([ANNA], {"folder": "keep"})
+        (first,) = place.erase(jobs)
+        after = place.content()
+        assert after["document", 0]["folder_id"] is None
+        (second,) = place.erase(jobs)
+        counts = second.collections["document"]
+        assert (counts["undecided_contested"], counts["remaining"]) == (0, 0)
+        assert (second.blocked, place.content()) == (first.blocked, after)
+        place.connection.execute("INSERT INTO folder VALUES (1, 1, 'of somebody else', NULL, 0)")
+        (third,) = place.erase(jobs)
+        assert third.collections["document"]["undecided_contested"] == 1

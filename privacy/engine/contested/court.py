@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Set
+from functools import cached_property
 
 from privacy.datamap.graph import Graph, Link, Node
+from privacy.engine.contested.planned import Contested
 from privacy.engine.holding import OWNED, REFERRED, ROOT, Holding, Keys, Member, Reason, carries_identity, identities_of, lasting
 from privacy.engine.identity import EMAIL_KINDS
 from privacy.engine.locate.facts import Facts
@@ -48,7 +50,7 @@ class _Court:
     ) -> None:
         self.graph, self.keys, self.subject = graph, keys, subject
         self.found, self.roots, self.inbound = found.members, found.roots, found.inbound
-        self.astray, self.changed = found.astray, found.changed
+        self.astray, self.let_go, self.changed = found.astray, found.let_go, found.changed
         self.facts, self.stores, self.parted = facts, stores, found.parted
         self._ends: dict[tuple[str, bool], dict[Values, list[Values]]] = {}
         self._pointing: dict[int, dict[Values, int]] = {}
@@ -250,16 +252,19 @@ class _Court:
         return reasons
 
     def _own_pointing(self, number: int, key: Values, inside: set[Group]) -> int:
-        """How many rows of the person's own point at a key; counted once per pointer and verdict."""
+        """How many rows of the person's own point at a key, with those that an earlier run detached; counted once per pointer and
+        verdict."""
         if number not in self._pointing:
             counted = self._pointing[number] = {}
             pointer = self.graph.pointers[number]
-            for values, member in self.found.get(pointer.child, {}).items() if pointer.mapped else ():
-                if (pointer.child, values) in inside and (
-                    not pointer.when or self.keys.holds(pointer.child, pointer.when, values)
-                ):
-                    own = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
-                    counted[own] = counted.get(own, 0) + member.count
+            members = self.found.get(pointer.child, {})
+            own = {values: member.count for values, member in members.items() if (pointer.child, values) in inside}
+            if not (pointer.link and pointer.link.joint):  # a joint row is not theirs by a contested one
+                own |= {values: count for values, count in self.let_go.get(pointer.child, {}).items() if values not in members}
+            for values, count in own.items() if pointer.mapped else ():
+                if not pointer.when or self.keys.holds(pointer.child, pointer.when, values):
+                    to = self.keys.normal(pointer.child, pointer.child_columns, values, pointer.parent, pointer.parent_columns)
+                    counted[to] = counted.get(to, 0) + count
         return self._pointing[number].get(key, 0)
 
     def _identities(self, group: Group, role: str, inside: set[Group], *, fellow: bool) -> list[Reason]:
@@ -298,7 +303,29 @@ class _Court:
                 yield from reasons
 
     def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
-        return any(group not in inside for group in self.facts.occurrences.get((kind, value), ()))
+        carrying = self.facts.occurrences.get((kind, value), {})
+        return any(group not in inside and not self._detached(group, count) for group, count in carrying.items())
+
+    def _detached(self, group: Group, count: int) -> bool:
+        """Whether an earlier run detached these contested rows of the plan from this person: what they carry is no news."""
+        node, values = group
+        before = self._contested_before.get(node)
+        return before is not None and before.unplanned([(values, count)]) == 0
+
+    @cached_property
+    def _contested_before(self) -> Mapping[Node, Contested]:
+        frozen = self.subject.frozen
+        if frozen is None or not frozen.disputed:
+            return {}
+        planned = {
+            node: {
+                values: count
+                for values, (_raw, count, role, reasons) in zip(groups, frozen.written[node], strict=True)
+                if reasons and role != ROOT
+            }
+            for node, groups in frozen.planned.items()
+        }
+        return {node: Contested(self.graph, node, counts, self.subject.identities) for node, counts in planned.items() if counts}
 
     def _abroad(self, node: Node, kind: str, value: str, inside: set[Group]) -> bool:
         """Whether it stands in another store (too): then it goes on to count when the row in this one has gone."""

@@ -21,7 +21,9 @@ class Facts:
     owners: dict[str, set[Values]] = field(default_factory=dict)  # link id → parent keys that exist
     pointing: Pointing = field(default_factory=dict)
     carried: dict[Group, list[tuple[str, str, str]]] = field(default_factory=dict)  # (node, tagged) → kind, column, identity
-    occurrences: dict[tuple[str, str], set[Group]] = field(default_factory=dict)  # identity → groups that carry it
+    occurrences: dict[tuple[str, str], dict[Group, int]] = field(
+        default_factory=dict
+    )  # identity → groups that carry it, and rows
 
 
 def gather(
@@ -137,5 +139,5 @@ class _Asking:
             for node, column in self.graph.identities.get(kind, ()):
                 if node[0] in self.sessions:
                     by = self.graph.group_columns[node]
-                    for i, group, _ in self.sessions[node[0]].find_identity(node[1], column, kind, numbers, by):
-                        facts.occurrences.setdefault((kind, order[i]), set()).add((node, group))
+                    for i, group, count in self.sessions[node[0]].find_identity(node[1], column, kind, numbers, by):
+                        facts.occurrences.setdefault((kind, order[i]), {})[node, group] = count

@@ -29,6 +29,7 @@ class Found:
         default_factory=dict
     )  # contested rows whose part of this person was taken out
     astray: dict[Node, int] = field(default_factory=dict)  # planned rows that stand, and were not reached
+    let_go: dict[Node, dict[Values, int]] = field(default_factory=dict)  # contested rows of the plan to which nothing leads now
     changed: set[Node] = field(default_factory=set)  # where planned roots are gone, and others stand under the same identity
 
 
@@ -42,6 +43,7 @@ class Reached:
     inbound: dict[int, dict[tuple[str, bool], list[Values]]] = field(default_factory=dict)
     parted: dict[int, dict[Group, tuple[Reason, ...]]] = field(default_factory=dict)
     astray: dict[int, dict[Node, int]] = field(default_factory=dict)
+    let_go: dict[int, dict[Node, dict[Values, int]]] = field(default_factory=dict)
     changed: dict[int, set[Node]] = field(default_factory=dict)
     disputed: set[int] = field(default_factory=set)  # those for whom something was reached that only a judge can place
 
@@ -82,6 +84,7 @@ class Reached:
                 inbound=self.inbound.get(tag, {}),
                 parted=self.parted.get(tag, {}),
                 astray=self.astray.get(tag, {}),
+                let_go=self.let_go.get(tag, {}),
                 changed=self.changed.get(tag, set()),
             )
             for tag in tags

@@ -220,12 +220,16 @@ class _Search:
         for (node, columns), missing in lost.items():
             places = self.keys.places(node, columns)
             rows = [(number, *(values[i] for i in places)) for number, (_, values) in enumerate(missing)]
-            standing = {number: n for number, _, n in self.sessions[node[0]].find(node[1], columns, rows, (), {})}
+            standing: dict[int, dict[Values, int]] = {}
+            for number, now, count in self.sessions[node[0]].find(node[1], columns, rows, self.graph.group_columns[node], {}):
+                standing.setdefault(number, {})[now] = count
             for number, (tag, values) in enumerate(missing):
                 frozen = self.subjects[tag].frozen
                 role, reasons = frozen.known[node][values] if frozen else (REFERRED, ())
                 if number in standing:
-                    self.unreached.append((tag, node, places, values, standing[number]))
+                    self.unreached.append((tag, node, places, values, sum(standing[number].values())))
+                    if reasons:
+                        self.reached.let_go.setdefault(tag, {}).setdefault(node, {}).update(standing[number])
                 else:
                     self._lead_on(tag, node, values, downwards=False, joint=role != REFERRED and not reasons)
 
