@@ -157,17 +157,18 @@ def the_same_again_changes_nothing(
                 if world.tables[name].history_of:
                     continue  # copies come and go with every change
                 # Nothing: others' rows, to which no row leads any more.
-                more = unplanned(counts) if len(people) > 1 else 0
-                told_again(counts, two.collections.get(name, NOTHING), keyed=bool(world.tables[name].key), unplanned=more)
+                again = two.collections.get(name, NOTHING)
+                more = unplanned(counts, again) if len(people) > 1 else 0
+                told_again(counts, again, keyed=bool(world.tables[name].key), unplanned=more)
 
 
-def unplanned(counts: Mapping[str, Any]) -> int:
+def unplanned(counts: Mapping[str, Any], again: Mapping[str, Any]) -> int:
     """How many rows more are accounted for than were planned. In a batch a row becomes one's own on the way: what others were
-    known by was taken from it in an earlier wave, and so it went with who shared it. No plan of theirs holds it, and who comes
-    again with the plan has nothing to tell of it."""
+    known by was taken from it, so it is no longer known as theirs, and in a later wave, or the second time, it goes or stays
+    with who points at it. No plan of theirs holds it, and what is gone is told as planned rows less those that stand (R19)."""
     told = counts["deleted"] + counts["anonymized"] + sum(kept["rows"] for kept in counts["kept"]) + counts["remaining"]
     told += counts.get("erased_earlier", 0) + counts.get("no_longer_theirs", 0)
-    return max(0, told - counts["rows"])
+    return max(0, told - counts["rows"]) + max(0, counts.get("others", 0) - again.get("others", 0))
 
 
 def told_again(counts: Mapping[str, Any], again: Mapping[str, Any], *, keyed: bool, unplanned: int) -> None:

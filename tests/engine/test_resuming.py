@@ -422,3 +422,25 @@ def test_a_planned_row_that_was_let_go_is_nobody_new(engine_database: str) -> No
         place.connection.execute("INSERT INTO folder VALUES (1, 1, 'of somebody else', NULL, 0)")
         (third,) = place.erase(jobs)
         assert third.collections["document"]["undecided_contested"] == 1
+
+
+def test_what_only_a_contested_row_led_to_stays_contested_when_that_one_let_go(engine_database: str) -> None:
+    """A shared account without a key lets go of the person: no second run knows it, nor takes what it led to."""
+    folder = Table("folder", PLAIN, ("id",))
+    columns = {**PLAIN, "email": "text", "login": "text", "folder_id": "int"}
+    account = Table("account", columns, (), identities=("email", "login"))
+    customer = Table("customer", {**PLAIN, "email": "text"}, ("id",), identities=("email",))
+    rows = {
+        "folder": (row(0),),
+        "account": (row(0, email="bo@example.com", login="L3", folder_id=0),),
+        "customer": (row(0, email="bo@example.com"),),
+    }
+    links = (Link("account", ("folder_id",), "folder", ("id",), enforced=False),)
+    tables = {"folder": folder, "account": account, "customer": customer}
+    with Place(engine_database, World(tables, links, rows)) as place:
+        jobs = place.jobs([{**ANNA, "login": {"L3"}}], {"account": "anonymize", "folder": "anonymize"})
+        place.erase(jobs)
+        after = place.content()
+        assert ("folder", 0) in after
+        (second,) = place.erase(jobs)
+        assert (set(place.content()), second.collections["folder"]["contested"]) == (set(after), 1)

@@ -86,7 +86,7 @@ class _Court:
         for node, groups in self.roots.items():
             for values in groups:
                 admit((node, values), ROOT, True)
-        self._admit_inbound(admit, joint=joint)
+        led |= self._admit_inbound(admit, joint=joint)
         while queue:
             group, role, is_clean = queue.popleft()
             for target, target_role in self._steps(group, role, spoiled=group in contested, joint=joint):
@@ -108,7 +108,9 @@ class _Court:
                 for target in self._across(link, downwards, node, values):
                     yield (link.child if downwards else link.parent, target), OWNED if owning and owner else REFERRED
 
-    def _admit_inbound(self, admit: object, *, joint: bool) -> None:
+    def _admit_inbound(self, admit: object, *, joint: bool) -> set[Group]:
+        """Take in what keys lead to whose rows are not there; answers the groups to which only contested rows led."""
+        spoiled: set[Group] = set()
         links = {link.id: link for link in self.graph.links}
         for (link_id, downwards), inbound in self.inbound.items():
             link = links[link_id]
@@ -123,7 +125,11 @@ class _Court:
                 for values in index.get(key, ()):
                     # A remnant names what only contested rows led to, too: it is theirs alone to lead there.
                     is_clean = not any(reason.letter == "t" for reason in self._remembered((node, values)))
+                    if self.subject.identities and any(reason.letter == "t" for reason in self._planned((node, values))):
+                        spoiled.add((node, values))  # what led there was contested, and has gone or let go
+                        is_clean = False
                     admit((node, values), OWNED if downwards or link.joint else REFERRED, is_clean)  # type: ignore[operator]
+        return spoiled
 
     def _owner_stands(self, link: Link, key: Values) -> bool:
         """Whether the remembered owner is still a row of a store that is read: then its own standing decides, not our memory."""
@@ -336,8 +342,11 @@ class _Court:
 
     def _told_by_other_stores(self, group: Group) -> list[Reason]:
         """What the plan knew from stores that are not read now: it holds until somebody looks again."""
-        known = self.subject.frozen.reasons(*group) or () if self.subject.frozen else ()
-        return [reason for reason in known if reason.foreign and reason.letter in ("c", "d", "t")]
+        return [reason for reason in self._planned(group) if reason.foreign and reason.letter in ("c", "d", "t")]
+
+    def _planned(self, group: Group) -> tuple[Reason, ...]:
+        """Why the plan holds a group contested."""
+        return (self.subject.frozen.reasons(*group) or ()) if self.subject.frozen else ()
 
     def _spellings(self, roles: Mapping[Group, str]) -> set[Group]:
         """Two root rows of one collection that spell one identity differently are two accounts until somebody decides (R12)."""
