@@ -17,6 +17,10 @@ KEPT = {
     "desk-log": ("desk_log.en.light.desktop", 1000),
     "desk-store": ("desk_store.en.light.desktop", 1400),
     "desk-package": ("desk_preview, leaving out.en.light.desktop", 1300),
+    "desk-start": ("desk_day, start.en.light.desktop", 1500),
+    "desk-queue": ("desk_day, queue.en.light.desktop", 1000),
+    "desk-note": ("desk_day, case.en.light.desktop", 1100),
+    "desk-plan": ("desk_day, plan.en.light.desktop", 1500),
     "portal-consents-phone": ("consents, one given.sv.dark.phone", 1500),
 }
 
