@@ -167,10 +167,28 @@ class Graph:
         order: list[str] = []
         left = set(self.datasets)
         while left:
-            last = sorted(key for key in left if not self.feeds[key] & left) or sorted(left)[:1]
+            last = sorted(key for key in left if not self.feeds[key] & left) or self._cut(left)
             order = last + order
             left -= set(last)
         return tuple(order)
+
+    def _cut(self, left: set[str]) -> list[str]:
+        """Where stores lead into each other in a circle: of one that leads nowhere else those that own nothing in it, or any."""
+        beyond: dict[str, set[str]] = {}
+        for key in left:
+            seen = beyond[key] = {key}
+            ask = [key]
+            while ask:
+                more = self.feeds[ask.pop()] & left - seen
+                seen |= more
+                ask += more
+        circle = next(beyond[key] for key in sorted(left) if all(key in beyond[other] for other in beyond[key]))
+        owning = {
+            link.parent[0]
+            for link in self.links
+            if link.owns and {link.parent[0], link.child[0]} <= circle and link.child[0] != link.parent[0]
+        }
+        return sorted(circle - owning) or sorted(circle)[:1]
 
     @cached_property
     def erased_before(self) -> Mapping[str, frozenset[str]]:
