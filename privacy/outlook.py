@@ -6,7 +6,7 @@ stands in it, only counts and the names that the data maps give.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from privacy import collection_words, own
@@ -80,13 +80,13 @@ def _items(dataset: Dataset, finding: Finding, datasets: Mapping[str, Dataset]) 
 
 def _kept(about: Item, kept: Mapping[str, Any], datasets: tuple[Dataset, ...]) -> tuple[str, Item]:
     item = about | {"rows": kept.get("rows", 0), "basis": kept.get("basis", ""), "until": kept.get("until")}
-    rule = _rule_of(item["basis"], datasets) if kept.get("start_missing") else None
+    rule = what_ends(item["basis"], datasets) if kept.get("start_missing") else None
     if rule is not None:
         return "running", item | {"ends": rule}
     return "kept", item
 
 
-def _rule_of(basis: str, datasets: tuple[Dataset, ...]) -> dict[str, str] | None:
+def what_ends(basis: str, datasets: Iterable[Dataset]) -> dict[str, str] | None:
     """The label of the date that ends it, where what is kept is kept until something ends (R30): a period of no length."""
     for dataset in datasets:
         for collection in dataset.collections.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from privacy.datamap.model import Dataset
 from privacy.maps import dataset_of
 from privacy.models import DatasetVersion
+from privacy.outlook import what_ends
 from privacy.vocabulary import law_words
 from requests_app.models import LIFT, ResidueScan, Right, RightsRequest, RunState, StoreRun
 
@@ -49,7 +50,10 @@ def human_answers(request: RightsRequest, standing: Standing | None = None) -> l
     """One answer per store in the active language, by name; a store that was not asked has none."""
     standing = standing or standing_of([request.pk])
     return [
-        StoreAnswer(run.store.name or run.store.key, tuple(_lines(run, labels_of(standing.maps.get(run.store_id)))))
+        StoreAnswer(
+            run.store.name or run.store.key,
+            tuple(_lines(run, labels_of(standing.maps.get(run.store_id)), standing.maps.values())),
+        )
         for run in standing.runs[request.pk]
         if run.state != RunState.CANCELLED
     ]
@@ -62,14 +66,14 @@ def labels_of(dataset: Dataset | None) -> Labels:
     return {name: item.label[language] for name, item in collections if language in item.label}
 
 
-def _lines(run: StoreRun, labels: Labels) -> Iterator[str]:
+def _lines(run: StoreRun, labels: Labels, maps: Collection[Dataset]) -> Iterator[str]:
     if run.state == RunState.LOCATING or (run.state == RunState.FAILED and run.located_at is None):
         yield _("We are looking for your data here.")
     elif run.finding == {}:
         yield _("Nothing about you was found here.")
         yield from _looked_again(run)
     elif run.state == RunState.DONE:
-        yield from _done(run, labels)
+        yield from _done(run, labels, maps)
     elif run.state == RunState.BLOCKED:
         yield _("A member of staff is looking into this part.")
     elif run.state == RunState.READY:
@@ -87,9 +91,9 @@ def _found(finding: Mapping[str, Any], labels: Labels) -> Iterator[str]:
             )
 
 
-def _done(run: StoreRun, labels: Labels) -> Iterator[str]:
+def _done(run: StoreRun, labels: Labels, maps: Collection[Dataset]) -> Iterator[str]:
     collections = (run.report or {}).get("collections", {})
-    lines = [line for name, counts in collections.items() for line in _collection(run.right, labels, name, counts)]
+    lines = [line for name, counts in collections.items() for line in _collection(run.right, labels, name, counts, maps)]
     after = list(_looked_again(run))
     if not lines and not left_behind(run):
         lines.append(_done_without_details(run.right))
@@ -227,7 +231,7 @@ COUNTED: dict[str, dict[str, Say]] = {
 }
 
 
-def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]) -> Iterator[str]:
+def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any], maps: Collection[Dataset]) -> Iterator[str]:
     for key, say in COUNTED[right].items():
         count = counts.get(key)
         if isinstance(count, int) and count > 0:
@@ -237,13 +241,28 @@ def _collection(right: str, labels: Labels, name: str, counts: Mapping[str, Any]
     for rule in kept if isinstance(kept, list) else ():
         rules.setdefault((rule["basis"], bool(rule.get("until"))), []).append(rule)
     for (basis, _dated), together in rules.items():
-        yield _named(labels, name, kept_words(basis, together))
+        yield _named(labels, name, kept_words(basis, together, ends=ends_in_words(together, maps)))
 
 
-def kept_words(basis: str, rules: Sequence[Mapping[str, Any]]) -> str:
+def ends_in_words(rules: Sequence[Mapping[str, Any]], maps: Collection[Dataset]) -> str:
+    """What these rows wait for, where they are needed until something ends, such as a contract (R30); else empty."""
+    if not all(rule.get("start_missing") and not rule.get("until") for rule in rules):
+        return ""
+    ends = what_ends(rules[0].get("basis", ""), maps) or {}
+    return ends.get((get_language() or "sv")[:2], "")
+
+
+def kept_words(basis: str, rules: Sequence[Mapping[str, Any]], *, ends: str = "") -> str:
     """The rows that one law keeps, as one line, whatever the day of each: seven years of invoices are no list to read."""
     rows, basis = sum(rule.get("rows", 0) for rule in rules), law_words(basis)
     days = sorted({date.fromisoformat(rule["until"]) for rule in rules if rule.get("until")})
+    if ends:
+        words = ngettext(
+            "%(count)d record not erased yet: %(basis)s. It goes when “%(ends)s” has come",
+            "%(count)d records not erased yet: %(basis)s. They go when “%(ends)s” has come",
+            rows,
+        )
+        return words % {"count": rows, "basis": basis, "ends": ends}
     if not days:
         words = ngettext(
             "%(count)d record kept, and we will tell you until when: %(basis)s",

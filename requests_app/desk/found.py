@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,7 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
+from privacy.datamap.model import Dataset
 from privacy.vocabulary import law_words
+from requests_app.case.answers import ends_in_words
 from requests_app.desk.contested_form import choice_in_words
 from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
@@ -76,14 +78,18 @@ def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
     return StorePart(
         run=run,
         state=badge(RUN_TONES.get(RunState(run.state), "neutral"), str(run.get_state_display())),
-        collections=[_collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing) for name in names],
+        collections=[
+            _collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing, standing.maps) for name in names
+        ],
         residue=[_residue(item) for item in run.residue],
         scan=list(_scan(run)) if erasing and run.state == RunState.DONE else [],
         restart=restart,
     )
 
 
-def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], run: StoreRun, erasing: bool) -> Collection:
+def _collection(
+    name: str, found: Mapping[str, Any], done: Mapping[str, Any], run: StoreRun, erasing: bool, maps: Sequence[Dataset]
+) -> Collection:
     choice, still_open = choice_in_words(run, name, run.right) if found.get("contested") else ("", False)
     return Collection(
         name=name,
@@ -95,12 +101,12 @@ def _collection(name: str, found: Mapping[str, Any], done: Mapping[str, Any], ru
         others=found.get("others") or 0,
         choice=choice,
         open=still_open,
-        planned=_planned(found.get("erase") or {}) if erasing else [],
-        done=_done(run.right, done),
+        planned=_planned(found.get("erase") or {}, maps) if erasing else [],
+        done=_done(run.right, done, maps),
     )
 
 
-def _planned(erase: Mapping[str, Any]) -> list[str]:
+def _planned(erase: Mapping[str, Any], maps: Sequence[Dataset]) -> list[str]:
     words = {
         "delete": _("delete %(rows)s"),
         "anonymize": _("anonymize %(rows)s"),
@@ -109,10 +115,13 @@ def _planned(erase: Mapping[str, Any]) -> list[str]:
         "undecided": _("undecided in the data map: %(rows)s"),
     }
     lines = [text % {"rows": rows_in_words(erase[key])} for key, text in words.items() if erase.get(key)]
-    return lines + [_kept(item) for item in erase.get("kept") or []]
+    return lines + [_kept(item, maps) for item in erase.get("kept") or []]
 
 
-def _kept(kept: Mapping[str, Any]) -> str:
+def _kept(kept: Mapping[str, Any], maps: Sequence[Dataset]) -> str:
+    if ends := ends_in_words([kept], maps):
+        words = _("not yet %(rows)s: %(basis)s; it goes when “%(ends)s” has come")
+        return words % {"rows": rows_in_words(kept.get("rows") or 0), "basis": kept.get("basis", ""), "ends": ends}
     until = day(date.fromisoformat(kept["until"])) if kept.get("until") else _("a date that is not known yet")
     return _("keep %(rows)s until %(until)s: %(basis)s") % {
         "rows": rows_in_words(kept.get("rows") or 0),
@@ -121,7 +130,7 @@ def _kept(kept: Mapping[str, Any]) -> str:
     }
 
 
-def _done(right: str, done: Mapping[str, Any]) -> list[str]:
+def _done(right: str, done: Mapping[str, Any], maps: Sequence[Dataset]) -> list[str]:
     set_as_a_whole = {
         Right.RESTRICTION: _("%(rows)s restricted"),
         LIFT: _("%(rows)s free again"),
@@ -146,7 +155,7 @@ def _done(right: str, done: Mapping[str, Any]) -> list[str]:
     kept = done.get("kept") or []
     if isinstance(kept, int):  # a correction counts them, an erasure says why and until when
         return [*lines, _("%(rows)s not changed: a law keeps them as they are") % {"rows": rows_in_words(kept)}]
-    return lines + [_kept(item) for item in kept]
+    return lines + [_kept(item, maps) for item in kept]
 
 
 def _scan(run: StoreRun) -> Iterator[str]:

@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import CustomerIdentity, Staff
-from privacy.models import Restriction
+from privacy.datamap.model import Dataset
+from privacy.maps import dataset_of
+from privacy.models import DatasetVersion, Restriction
 from requests_app.case import conversation, representing
 from requests_app.case.closing import ENDED_BY_ERASURE
 from requests_app.case.deadlines import local_date, notice_due, paused_days_between
@@ -58,6 +60,15 @@ class Standing:
     def name_beside(self) -> str:
         """Whether the name and the contact of the person stand together in a store: it asks the stores."""
         return representing.name_beside(self.representation) if self.representation else "unknown"
+
+    @cached_property
+    def maps(self) -> list[Dataset]:
+        """The current data maps of the stores that an erasure asks: they say what ends a rule that has no day yet."""
+        if self.request.right != Right.ERASURE:
+            return []
+        stores = [run.store_id for run in self.runs]
+        current = DatasetVersion.objects.filter(store__in=stores, is_current=True).defer("shape")
+        return [dataset_of(version) for version in current]
 
     @cached_property
     def excess(self) -> Excess | None:
