@@ -27,17 +27,18 @@ def refusal(*, request: RightsRequest, reason: str, excessive: bool = False) -> 
     """The refusal in the person's language; NotAllowed where reasons, authority or court are missing."""
     with override(request.language):
         text = _render("refusal", request, reason=reason, excessive=excessive)
-    return _complete(text, reason)
+    return complete(text, reason)
 
 
 def fee(*, request: RightsRequest, reason: str, fee: int) -> str:
     """That the answer costs something, why, and what can be done about that (Art. 12(5)); NotAllowed as a refusal is."""
     with override(request.language):
         text = _render("fee", request, reason=reason, fee=fee)
-    return _complete(text, reason)
+    return complete(text, reason)
 
 
-def _complete(text: str, reason: str) -> str:
+def complete(text: str, reason: str) -> str:
+    """The letter itself, where it has reasons, authority and court; else NotAllowed says what it lacks."""
     lacking = _lacking(text, reason)
     if lacking:
         raise NotAllowed(_("The letter cannot be sent: it lacks %(parts)s (Art. 12(4)).") % {"parts": ", ".join(lacking)})
@@ -45,7 +46,7 @@ def _complete(text: str, reason: str) -> str:
 
 
 def extension(*, request: RightsRequest, reason: str, due_on: date) -> str:
-    """That the answer takes longer, why, and until when (Art. 12(3))."""
+    """That the answer takes longer, why, and until when (Art. 12(3)); `complete` says whether it may be sent."""
     with override(request.language):
         return _render("extension", request, reason=reason, due_on=date_format(due_on, "DATE_FORMAT"))
 

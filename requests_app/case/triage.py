@@ -89,6 +89,7 @@ def extend_deadline(*, request: RightsRequest, acting_user: Staff, reason: str, 
             raise NotAllowed(_("Too late: the person had to be told of an extension by %(day)s.") % {"day": last_day.isoformat()})
         row.extended_at, row.extension_reason = now, words
         row.due_on = due_date(row.received_at, paused_days=row.paused_days, extended=True, eves_roll=settings.INSYN_EVES_ROLL)
+        letters.complete(letters.extension(request=row, reason=words, due_on=row.due_on), words)
         row.save(update_fields=["extended_at", "extension_reason", "due_on"])
         payload = {"due_on": row.due_on.isoformat()}
         audit.record(chain=row.reference, actor=staff_actor(acting_user), action="deadline.extended", payload=payload, now=now)

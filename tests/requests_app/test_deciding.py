@@ -191,6 +191,36 @@ def test_an_extension_is_told_with_reasons_within_the_first_month(approver):
         cases.extend_deadline(request=request, acting_user=approver, reason="More.", now=last_moment)
 
 
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_an_extension_names_reasons_authority_and_court(approver, language):
+    request = make_request(right="restriction", language=language, now=NOW)
+    cases.extend_deadline(request=request, acting_user=approver, reason="Eleven systems.", now=NOW)
+    letter = cases.extension_letter(request)
+    for part in ("Eleven systems.", "Integritetsskyddsmyndigheten", {"sv": "tingsrätt", "en": "court"}[language]):
+        assert part in letter
+
+
+@pytest.mark.parametrize(
+    ("template", "lacking"),
+    [
+        ("{{ authority }} {{ court }} {{ due_on }}", "the reasons"),
+        ("{{ reason }} {{ court }} {{ due_on }}", "IMY"),
+        ("{{ reason }} {{ authority }} {{ due_on }}", "remedy"),
+    ],
+)
+def test_an_extension_that_lacks_a_part_is_none(approver, template, lacking, settings, tmp_path):
+    request = make_request(right="restriction", now=NOW)
+    due_on = request.due_on
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "extension.txt").write_text(template)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    with pytest.raises(cases.NotAllowed, match=lacking):
+        cases.extend_deadline(request=request, acting_user=approver, reason="Eleven systems.", now=NOW)
+    request.refresh_from_db()
+    assert (request.extended_at, request.due_on) == (None, due_on)
+    assert not OutboxItem.objects.filter(request=request, key__contains=":extended:").exists()
+
+
 def test_an_extension_after_the_unextended_deadline_is_refused(approver):
     request = make_request(right="restriction", now=datetime(2026, 1, 31, 12, tzinfo=UTC))
     with pytest.raises(cases.NotAllowed, match="2026-03-02"):
