@@ -73,11 +73,11 @@ def may_be_asked_twice() -> Any:
         received_at__lte=OuterRef("received_at") + SHORTLY,
     ).exclude(pk=OuterRef("pk"))
     mine = CustomerIdentity.objects.filter(customer=OuterRef("customer"))
-    theirs = CustomerIdentity.objects.filter(
-        lookup=OuterRef("lookup"), kind=OuterRef("kind"), customer__requests__right=OuterRef(OuterRef("right"))
-    )
-    near = theirs.filter(
+    theirs = CustomerIdentity.objects.filter(  # in one call: right and day are those of one request
+        lookup=OuterRef("lookup"),
+        kind=OuterRef("kind"),
+        customer__requests__right=OuterRef(OuterRef("right")),
         customer__requests__received_at__gte=OuterRef(OuterRef("received_at")) - SHORTLY,
         customer__requests__received_at__lte=OuterRef(OuterRef("received_at")) + SHORTLY,
     ).exclude(customer=OuterRef("customer"))
-    return Exists(same.filter(customer=OuterRef("customer"))) | Exists(mine.filter(Exists(near)))
+    return Exists(same.filter(customer=OuterRef("customer"))) | Exists(mine.filter(Exists(theirs)))

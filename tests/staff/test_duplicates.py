@@ -76,6 +76,15 @@ def test_the_queue_marks_them_without_naming_anybody(desk, canary):
     assert not [trace for trace in CANARY_TRACES if trace in page.content.decode().lower()]
 
 
+def test_the_same_right_long_ago_and_another_one_now_are_no_mark(desk, canary):
+    case, other = make_case(customer=canary), by_phone()
+    asked(other, days_ago=300)
+    asked(other, "erasure")
+    asked(canary, "portability", days_ago=3)
+    page = desk.browser("alice").get(QUEUE)
+    assert [line.asked_twice for line in page.context["cl"].result_list if line.pk == case.pk] == [False]
+
+
 def test_a_customer_number_that_reads_like_a_telephone_is_another_identity(desk, canary):
     one = asked(canary)
     asked(customer_claiming(identities={"customer_number": CANARY.phone}, language="sv", now=timezone.now()))
