@@ -71,6 +71,7 @@ TABLE: dict[str, Rule] = {
     "disclosure.enter": _rule(_("Enter a demand for data, and what was given"), _CASE_STAFF),
     "disclosure.decide": _rule(_("Decide on a demand for data that somebody else entered"), {APPROVER}),
     "disclosure.clear": _rule(_("Let the person see a disclosure"), {OFFICER}),
+    "forwarding.report": _rule(_("Forward a request to a controller by hand, and report that it is dealt with"), _CASE_STAFF),
     # Breaches. Here the officer decides, too: it is advice that Art. 39 asks of them, and 72 hours wait for nobody.
     "breach.see": _rule(_("See breaches"), _CASE_READERS),
     "breach.open": _rule(_("Open a breach for an answer that reached the wrong person"), _CASE_STAFF),

@@ -50,6 +50,8 @@ def execute(
         raise UnknownStore(f"no active store with a data map has the key {store_key}")
     if store_key not in maps.stores:
         raise StoreUnavailable(maps.down[store_key])
+    if maps.graph.datasets[store_key].role == "processor":  # not ours to decide (Art. 28): it goes to the controllers
+        return {item.case: RunOutcome("blocked", reason=f"{store_key} is held for others, who decide") for item in items}
     now = timezone.now()
     try:
         if right == "erasure":

@@ -42,13 +42,15 @@ def find(
 ) -> dict[str, dict[str, Finding]]:
     """Locate people in every registered store; answers {person ref: {store key: Finding}}.
 
-    `store_keys` narrows the answer, not the search: what hangs below another store is found through it. A person whose
-    identity cannot be read is found nowhere. `given`: {person ref: the answers of before}; what is below contested rows that
-    were disclosed is found then, too.
+    `store_keys` narrows the answer, not the search: what hangs below another store is found through it. Stores that we hold for
+    others answer only when they are named: what stands there is not ours to show, or to prove anybody's identity by. A person
+    whose identity cannot be read is found nowhere. `given`: {person ref: the answers of before}; what is below contested rows
+    that were disclosed is found then, too.
     """
     with located(people, given) as (maps, sessions, holdings, down):
         unknown = below(maps.graph, set(down))
-        wanted = [key for key in maps.versions if store_keys is None or key in store_keys]
+        ours = [key for key in maps.versions if maps.graph.datasets[key].role != "processor"]
+        wanted = ours if store_keys is None else [key for key in maps.versions if key in store_keys]
         answers: dict[str, dict[str, Finding]] = {}
         keys = Keys(maps.graph)
         for key in wanted:

@@ -7,6 +7,7 @@ from requests_app.desk import (  # noqa: F401 - they register themselves
     consents,
     deliveries,
     disclosures,
+    forwardings,
     kept,
     proof,
     purges,

@@ -6,6 +6,7 @@ from django.utils import timezone
 from requests_app import policy
 from requests_app.delivering import delivery
 from requests_app.keeping import maintenance
+from requests_app.registers import forwarding
 from requests_app.running import doorbell, outbox, scans, workers
 
 
@@ -50,6 +51,7 @@ def tell_policy() -> None:
 def sweep() -> None:
     for bell in workers.sweep(now=timezone.now()):
         doorbell.ring_now(bell)
+    forwarding.forward_due(now=timezone.now())
 
 
 @shared_task

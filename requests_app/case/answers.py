@@ -18,6 +18,7 @@ from privacy.models import DatasetVersion
 from privacy.outlook import what_ends
 from privacy.vocabulary import law_words
 from requests_app.models import LIFT, ResidueScan, Right, RightsRequest, RunState, StoreRun
+from requests_app.running.runs import forwarded
 
 Labels = Mapping[str, str]
 
@@ -55,7 +56,7 @@ def human_answers(request: RightsRequest, standing: Standing | None = None) -> l
             tuple(_lines(run, labels_of(standing.maps.get(run.store_id)), standing.maps.values())),
         )
         for run in standing.runs[request.pk]
-        if run.state != RunState.CANCELLED
+        if run.state != RunState.CANCELLED or forwarded(run)
     ]
 
 
@@ -67,7 +68,14 @@ def labels_of(dataset: Dataset | None) -> Labels:
 
 
 def _lines(run: StoreRun, labels: Labels, maps: Collection[Dataset]) -> Iterator[str]:
-    if run.state == RunState.LOCATING or (run.state == RunState.FAILED and run.located_at is None):
+    if count := forwarded(run):
+        yield ngettext(
+            "What stands here belongs to a customer of ours, who decides over it. We have forwarded your request to them.",
+            "What stands here belongs to %(count)d customers of ours, who decide over it. "
+            "We have forwarded your request to them.",
+            count,
+        ) % {"count": count}
+    elif run.state == RunState.LOCATING or (run.state == RunState.FAILED and run.located_at is None):
         yield _("We are looking for your data here.")
     elif run.finding == {}:
         yield _("Nothing about you was found here.")

@@ -119,6 +119,8 @@ TOLD: dict[str, Told] = {
     "request.start": Told("work", gettext_lazy("Your request is being carried out")),
     "request.block": Told("work", gettext_lazy("A member of staff is looking into a part of your request")),
     "request.resume": Told("work", gettext_lazy("Your request is being carried out again")),
+    "request.forwarded": Told("work", gettext_lazy("A part of your request was forwarded to those who decide over the data")),
+    "request.forwarded_done": Told("work", gettext_lazy("Somebody to whom we forwarded your request has dealt with it")),
     "restriction.telling": Told(
         "answer",
         gettext_lazy("The restriction is going to be lifted"),

@@ -26,7 +26,7 @@ from requests_app import cases
 from requests_app.case.contested_look import look_at_group
 from requests_app.case.triage import extension_letter
 from requests_app.case.withholding import package_as_it_will_be
-from requests_app.desk import breaches, consents, preview, recipient_notices
+from requests_app.desk import breaches, consents, forwardings, preview, recipient_notices
 from requests_app.desk.asked import what_was_asked
 from requests_app.desk.due import badge, due_badge
 from requests_app.desk.duplicates import others_of
@@ -42,6 +42,7 @@ from requests_app.desk.words import RIGHT_NAMES
 from requests_app.files import uploads
 from requests_app.models import Mention, Message, Right, RightsRequest, RunState, Upload
 from requests_app.portal.masks import mask
+from requests_app.running.runs import forwarded
 
 CODE_REFUSED = gettext_lazy(
     "The code was not accepted. Each code works once: wait for the next one, and after several wrong codes wait a minute."
@@ -100,7 +101,8 @@ class CaseDesk(QueueDesk):
             "parts": store_parts(standing),
             "searching": standing.is_searching,
             "progress": sum(
-                run.state == RunState.DONE or (standing.is_searching and bool(run.located_at)) for run in standing.runs
+                run.state == RunState.DONE or bool(forwarded(run)) or (standing.is_searching and bool(run.located_at))
+                for run in standing.runs
             ),
             "erasing": case.right == Right.ERASURE,
             "sums": totals(standing.runs),
@@ -115,6 +117,7 @@ class CaseDesk(QueueDesk):
             "package": getattr(case, "package", None),
             "extension": extension_letter(case),
             "breaches": breaches.of_case(case.pk),
+            "forwardings": forwardings.of_case(case.pk),
             "recipients": recipient_notices.of_case(case.pk),
             "consents": consents.as_they_stand(case.customer),
             "others": [(other, RIGHT_NAMES[other.case.right]) for other in others_of(case, standing.identities)],

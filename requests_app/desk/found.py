@@ -19,6 +19,7 @@ from requests_app.desk.due import badge, day
 from requests_app.desk.standing import Standing, rows_in_words
 from requests_app.desk.words import CATEGORY_NAMES
 from requests_app.models import LIFT, Right, RunState, StoreRun
+from requests_app.running.runs import forwarded
 
 RUN_TONES = {
     RunState.DONE: "ok",
@@ -65,6 +66,12 @@ class StorePart:
     restart: bool
 
 
+def _state(run: StoreRun) -> SafeString:
+    if forwarded(run):
+        return badge("info", _("forwarded"))
+    return badge(RUN_TONES.get(RunState(run.state), "neutral"), str(run.get_state_display()))
+
+
 def store_parts(standing: Standing) -> list[StorePart]:
     restartable = {run.pk for run in standing.can_be_restarted}
     return [_part(run, standing, run.pk in restartable) for run in standing.runs]
@@ -77,7 +84,7 @@ def _part(run: StoreRun, standing: Standing, restart: bool) -> StorePart:
     erasing = standing.request.right == Right.ERASURE
     return StorePart(
         run=run,
-        state=badge(RUN_TONES.get(RunState(run.state), "neutral"), str(run.get_state_display())),
+        state=_state(run),
         collections=[
             _collection(name, finding.get(name) or {}, report.get(name) or {}, run, erasing, standing.maps) for name in names
         ],

@@ -20,6 +20,7 @@ SECTIONS: list[tuple[Any, list[tuple[str, Any, str]]]] = [
             ("requests_app_rightsrequest_enter", _("Enter a request"), "request.enter"),
             ("requests_app_consent_changelist", _("Consents"), "request.see"),
             ("requests_app_recipientnotice_changelist", _("Recipients to be told"), "request.see"),
+            ("requests_app_forwarding_changelist", _("Forwarded requests"), "request.see"),
         ],
     ),
     (

@@ -261,7 +261,8 @@ class Queue(DeskAdmin):
 
     @admin.display(description=_("stores done"))
     def stores_done(self, request: RightsRequest) -> str | SafeString:
-        states = [run.state for run in request.runs.all()]
+        # What is forwarded or was broken off is nothing that somebody waits for.
+        states = [run.state for run in request.runs.all() if run.state != RunState.CANCELLED]
         if not states:
             return "–"
         text = f"{states.count(RunState.DONE)}/{len(states)}"

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 
 from accounts.models import Role, Staff
 from accounts.roles import may
-from requests_app.desk import breaches, disclosures, recipient_notices
-from requests_app.models import BreachCase, Disclosure, RecipientNotice
+from requests_app.desk import breaches, disclosures, forwardings, recipient_notices
+from requests_app.models import BreachCase, Disclosure, Forwarding, RecipientNotice
 
 Figure = tuple[str, int, str, str]  # label, count, address, tone
 
@@ -21,6 +21,10 @@ Figure = tuple[str, int, str, str]  # label, count, address, tone
 def of(user: Staff) -> Iterator[Figure]:
     if may(user, "request.see"):
         yield from _recipients(user)
+    if may(user, "forwarding.report"):
+        waiting = Forwarding.objects.filter(forwardings.waiting()).count()
+        url = reverse("admin:requests_app_forwarding_changelist")
+        yield _("Requests to be forwarded by hand"), waiting, f"{url}?state__exact=waiting", "bad"
     if may(user, "breach.see"):
         yield from _breaches()
     if may(user, "disclosure.decide"):

@@ -28,6 +28,7 @@ from requests_app.models import (
     OPEN_STATES,
     ApiToken,
     Excess,
+    Forwarding,
     Message,
     OutboxItem,
     Package,
@@ -64,9 +65,12 @@ def erased(*, now: datetime) -> QuerySet[Customer]:
     owed = OutboxItem.objects.filter(request__customer=OuterRef("pk"), delivered_at=None)
     # So does who is still to be told of the erasure: the officer sees who is not.
     untold = RecipientNotice.objects.filter(request__customer=OuterRef("pk"), state=RecipientNotice.State.OWED)
+    unforwarded = Forwarding.objects.filter(request__customer=OuterRef("pk"), state=Forwarding.State.WAITING)
     later = theirs.exclude(right=Right.ERASURE, state=State.COMPLETED).filter(received_at__gt=OuterRef("erased_at"))
     return (
-        Customer.objects.filter(Exists(answered), ~Exists(going_on), ~Exists(owed), ~Exists(untold), identities__isnull=False)
+        Customer.objects.filter(
+            Exists(answered), ~Exists(going_on), ~Exists(owed), ~Exists(untold), ~Exists(unforwarded), identities__isnull=False
+        )
         .annotate(erased_at=answered.order_by("-closed_at").values("closed_at")[:1])
         .filter(~Exists(later))
         .distinct()
@@ -92,6 +96,7 @@ def _forget(pk: int, now: datetime) -> int:
         Message.objects.filter(request__in=cases).delete()
         Note.objects.filter(request__in=cases).delete()
         Excess.objects.filter(request__in=cases).update(reason=None, evidence=None)
+        Forwarding.objects.filter(request__in=cases).update(person=None, controller=None, note=None, lookup="")
         # That a recipient was told, or why not, is part of the record; the reason may say more than that.
         RecipientNotice.objects.filter(request__in=cases, reason__isnull=False).update(reason=GONE)
         # Plans hold the values by which rows were found; the counts of what was done stay.

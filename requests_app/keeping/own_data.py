@@ -15,7 +15,17 @@ from privacy import own as own_store
 from privacy.models import AuditEvent
 from privacy.own import Own
 from requests_app.case import representing
-from requests_app.models import ApiToken, Excess, Message, OutboxItem, Package, RecipientNotice, RightsRequest, Upload
+from requests_app.models import (
+    ApiToken,
+    Excess,
+    Forwarding,
+    Message,
+    OutboxItem,
+    Package,
+    RecipientNotice,
+    RightsRequest,
+    Upload,
+)
 from requests_app.models.consent import Consent, chain_of
 from requests_app.models.representation import Representation
 from requests_app.registers import disclosures
@@ -48,6 +58,7 @@ def rows_of(customers: Collection[int], chains: Collection[str]) -> dict[str, Qu
         "requests_app_representation": Representation.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_excess": Excess.objects.filter(request__in=requests).annotate(**by_request),
         "requests_app_outboxitem": letters.annotate(**by_request),
+        "requests_app_forwarding": Forwarding.objects.filter(request__in=requests).annotate(**by_request).order_by("pk"),
         "requests_app_recipientnotice": told.annotate(**by_request),
         "requests_app_disclosure": _of_cleared(customers),
         "requests_app_consent": _of(Consent.objects, customers).order_by("pk"),

@@ -26,6 +26,7 @@ from requests_app.models.consent import Consent, PolicyVersion, chain_of
 from requests_app.models.desk import Mention, Note, SavedView
 from requests_app.models.disclosure import Disclosure
 from requests_app.models.excess import Excess
+from requests_app.models.forwarding import Forwarding
 from requests_app.models.recipient_notice import RecipientNotice
 from requests_app.models.representation import Representation
 
@@ -40,6 +41,7 @@ __all__ = [
     "Consent",
     "Disclosure",
     "Excess",
+    "Forwarding",
     "Mention",
     "Message",
     "Note",

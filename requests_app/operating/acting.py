@@ -42,8 +42,9 @@ def carry_out_now(asked: Asked, people: Sequence[Person], answers: list[Answer],
 
 def _look_for_residue(asked: Asked, people: Sequence[Person], answers: list[Answer], progress: Say) -> None:
     """One pass over each table of every store for all the people, also where they had no rows (R21)."""
-    for store in sorted(open_maps(only=()).versions):
-        if asked.stores and store not in asked.stores:
+    maps = open_maps(only=())
+    for store in sorted(maps.versions):
+        if (asked.stores and store not in asked.stores) or maps.graph.datasets[store].role == "processor":
             continue
         progress(f"{store}: looking for what is left …")
         tables: list[Scanned] = []

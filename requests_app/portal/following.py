@@ -31,6 +31,7 @@ from requests_app.portal.rights import right_of
 from requests_app.portal.states import STAGES, state_text
 from requests_app.portal.summary import answered_rows
 from requests_app.portal.writing import messages_of
+from requests_app.registers.forwarding import forwarded_to
 
 PAGE_SIZE = 20
 # While one of these holds, something may change without the person: the page asks again by itself.
@@ -44,7 +45,8 @@ def my_requests(request: HttpRequest) -> HttpResponse:
     mine = representing.with_proof_sent(representing.visible_to(reader)).select_related("representation")
     page = Paginator(mine.order_by("-received_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     cards = [{"case": case, "state": state_text(case, reader), "right": right_of(case, reader)} for case in page]
-    return render(request, "portal/requests/list.html", {"page": page, "cards": cards})
+    forwarded = forwarded_to(signed_in(request).customer).exists()
+    return render(request, "portal/requests/list.html", {"page": page, "cards": cards, "forwarded": forwarded})
 
 
 @customer_required()

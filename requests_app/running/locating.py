@@ -146,8 +146,13 @@ def _keeps_its_plan(run: StoreRun, finding: Finding) -> bool:
 
 
 def _next_state(run: StoreRun, request: RightsRequest, now: datetime) -> None:
-    """Before the decision a located run waits for it; afterwards (objection, newer rows of a restricted person) it goes on."""
-    if request.state in UNDECIDED:
+    """Before the decision a located run waits for it; afterwards (objection, newer rows of a restricted person) it goes on.
+
+    What we hold for others is never decided here: it is forwarded (requests_app/registers/forwarding.py).
+    """
+    if run.store.role == "processor":
+        run.state, run.finished_at = RunState.CANCELLED, now
+    elif request.state in UNDECIDED:
         run.state = RunState.READY
     elif run.finding == {} and Right(request.right) not in WITHOUT_ROWS:
         run.state, run.finished_at = RunState.DONE, now

@@ -61,17 +61,28 @@ def identities_fingerprints(customers: Iterable[int]) -> dict[int, str]:
 def look_again_for_new_identities(*, now: datetime, requests: Iterable[int] | None = None) -> set[int]:
     """Locate anew where an identity was verified since and no decision is proposed yet; answers the cases."""
     newer = CustomerIdentity.objects.filter(customer=OuterRef("request__customer"), verified_at__gt=OuterRef("located_at"))
-    stale = StoreRun.objects.filter(Exists(newer), state=RunState.READY, request__state__in=(State.IDENTIFYING, State.TRIAGE))
+    settled = Q(state=RunState.READY) | held_for_others()
+    stale = StoreRun.objects.filter(Exists(newer), settled, request__state__in=(State.IDENTIFYING, State.TRIAGE))
     if requests is not None:
         stale = stale.filter(request__in=list(requests))
     found: set[int] = set()
     for run in stale.select_related("request__customer").defer("plan").order_by("pk"):
         # Proving the same mailbox again renews its date and finds nothing new.
         if run.located_for != identities_fingerprint(run.request.customer):
-            found |= (
-                {run.request_id} if locate_again(StoreRun.objects.filter(pk=run.pk, state=RunState.READY), now=now) else set()
-            )
+            again = StoreRun.objects.filter(settled, pk=run.pk)
+            again.filter(held_for_others()).update(report=None)  # there may be further controllers
+            found |= {run.request_id} if locate_again(again, now=now) else set()
     return found
+
+
+def held_for_others() -> Q:
+    """Runs in stores of which others are the controllers: searched, and forwarded instead of carried out."""
+    return Q(state=RunState.CANCELLED, store__role="processor", located_at__isnull=False)
+
+
+def forwarded(run: StoreRun) -> int:
+    """To how many controllers a run's part of the request went."""
+    return (run.report or {}).get("forwarded", 0) if run.state == RunState.CANCELLED else 0
 
 
 def unscanned() -> Q:

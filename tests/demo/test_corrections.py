@@ -25,6 +25,7 @@ def urls(make_postgres_database: Callable[[], str], tmp_path: Path, settings: An
         "crm": make_postgres_database(),
         "billing": make_postgres_database(),
         "activity": f"sqlite:///{stores.activity_file()}",
+        "hosted": f"sqlite:///{stores.hosted_file()}",
     }
     stores.fill(today=timezone.localdate(), urls=urls, customers=60)
     stores.register(urls=urls, now=timezone.now())

@@ -13,7 +13,7 @@ def maps() -> dict[str, Dataset]:
 
 
 def test_they_read_without_a_warning_and_leave_nothing_undecided(maps: dict[str, Dataset]) -> None:
-    assert set(maps) == {"crm", "billing", "activity"}
+    assert set(maps) == {"crm", "billing", "activity", "hosted"}
     for dataset in maps.values():
         assert dataset.warnings == ()
         assert dataset.undecided == ()

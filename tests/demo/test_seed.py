@@ -27,6 +27,7 @@ def elsewhere(make_postgres_database: Callable[[], str], tmp_path: Path, setting
         "crm": make_postgres_database(),
         "billing": make_postgres_database(),
         "activity": f"sqlite:///{tmp_path}/activity.sqlite3",
+        "hosted": f"sqlite:///{tmp_path}/hosted.sqlite3",
     }
     settings.DEMO_DIR = settings.INSYN_SQLITE_ROOT = tmp_path
     monkeypatch.setattr(stores, "addresses", lambda: urls)

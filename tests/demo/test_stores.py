@@ -21,6 +21,7 @@ def urls(make_postgres_database: Callable[[], str], tmp_path: Path, settings: An
         "crm": make_postgres_database(),
         "billing": make_postgres_database(),
         "activity": f"sqlite:///{stores.activity_file()}",
+        "hosted": f"sqlite:///{stores.hosted_file()}",
     }
     stores.fill(today=TODAY, urls=urls, customers=120)
     return urls
@@ -93,3 +94,16 @@ def test_filling_again_puts_everything_back(urls: dict[str, str]) -> None:
         connection.execute("UPDATE customer SET name = 'x', suspended = true")
     stores.fill(today=TODAY, urls=urls, customers=120)
     assert column(urls["crm"], "SELECT customer::text FROM customer") == before
+
+
+def test_what_visitors_left_belongs_to_customers_and_some_of_them_are_customers_themselves(urls: dict[str, str]) -> None:
+    with sqlite3.connect(stores.hosted_file()) as connection:
+        sites = {row[0] for row in connection.execute("SELECT customer_number FROM site")}
+        visitors = {row[0] for row in connection.execute("SELECT email FROM guestbook_entry")}
+        astray = connection.execute("PRAGMA foreign_key_check").fetchall()
+    connection.close()
+    assert sites <= column(urls["crm"], "SELECT number FROM customer")
+    known = visitors & column(urls["crm"], "SELECT email FROM customer")
+    assert known
+    assert visitors - known
+    assert astray == []

@@ -19,6 +19,7 @@ class Who(StrEnum):
     PROVED = "who is signed in and proved it twice"
     OWNER = "who sent the request"
     OWNER_PROVED = "who sent the request and proved it twice"
+    CONTROLLER = "who is the controller of what the request is about, and proved it twice"
     GUARDIAN = "who is accepted as the guardian of the child that the request is about"
 
 
@@ -56,6 +57,8 @@ PAGES: dict[str, Page] = {
     "for_another": Page(Who.SIGNED_IN),
     "for_another_check": Page(Who.SIGNED_IN),
     "for_another_step": Page(Who.SIGNED_IN, fills={"<slug:step>": "role"}),
+    "forwarded": Page(Who.SIGNED_IN),
+    "forwarded_one": Page(Who.CONTROLLER),
     "requests": Page(Who.SIGNED_IN),
     "request": Page(Who.OWNER),
     "sent": Page(Who.OWNER),

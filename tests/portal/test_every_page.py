@@ -9,10 +9,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone, translation
 
-from requests_app.models import Package, RightsRequest, State
+from requests_app.models import Forwarding, Package, RightsRequest, State
 from requests_app.portal import following
 from requests_app.portal.flow import STEPS
-from tests.factories import make_request, make_store, sign_in_customer
+from tests.factories import make_customer, make_request, make_store, sign_in_customer
 from tests.portal.audit import POLICY, WIDE, let_scripts_look
 from tests.portal.browser import Person
 from tests.portal.pages import PAGES, Who, names, path_of
@@ -110,6 +110,29 @@ def test_pages_of_somebody_signed_in(visit, anna):
         person = visit(anna, level=level)
         look_at(person, [path_of(name) for name in names(Who.SIGNED_IN, Who.PROVED)])
     person.open("/requests/K7MW-3QXD-9TBF/")
+
+
+def test_a_request_that_was_forwarded_to_a_controller(visit, anna):
+    mailbox = anna.identities.get(kind="email")
+    row = Forwarding.objects.create(
+        request=make_request(make_customer(), "erasure", ground="a"),
+        store=make_store("hosting"),
+        mark="m",
+        lookup=mailbox.lookup,
+        controller=[["email", mailbox.value]],
+        person=[["email", "lisa@example.se"]],
+        collections=["guestbook"],
+        state="sent",
+        created_at=timezone.now(),
+    )
+    person = visit(anna, level=2)
+    for path in ("/requests/", "/forwarded/", f"/forwarded/{row.reference}/"):
+        person.open(path)
+    person.fill("note", "Borttaget.")
+    person.send()
+    person.open(f"/forwarded/{row.reference}/")
+    row.refresh_from_db()
+    assert row.state == "done"
 
 
 @pytest.mark.parametrize("right", [right for right, steps in STEPS.items() if steps])

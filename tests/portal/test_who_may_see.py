@@ -22,6 +22,7 @@ MATRIX: dict[Who, tuple[str, ...]] = {
     Who.SIGNED_IN: (SIGN_IN, SIGN_IN, SIGN_IN, IN, IN, IN, IN),
     Who.PROVED: (SIGN_IN, SIGN_IN, SIGN_IN, PROVE, IN, PROVE, IN),
     Who.OWNER: (SIGN_IN, SIGN_IN, SIGN_IN, NOTHING, NOTHING, IN, IN),
+    Who.CONTROLLER: (SIGN_IN, SIGN_IN, SIGN_IN, PROVE, NOTHING, PROVE, NOTHING),  # who it lets in: test_forwarding.py
     Who.GUARDIAN: (SIGN_IN, SIGN_IN, SIGN_IN, NOTHING, NOTHING, NOTHING, NOTHING),  # who it lets in: test_consents.py
     Who.OWNER_PROVED: (SIGN_IN, SIGN_IN, SIGN_IN, f"{NOTHING}|{PROVE}", NOTHING, PROVE, IN),
 }
@@ -83,7 +84,7 @@ def test_who_gets_in(browser_of, annas_case, name, visitor, outcome):
 
 
 @pytest.mark.parametrize("visitor", STRANGERS)
-@pytest.mark.parametrize("name", names(Who.SIGNED_IN, Who.PROVED, Who.OWNER, Who.OWNER_PROVED, Who.GUARDIAN))
+@pytest.mark.parametrize("name", names(Who.SIGNED_IN, Who.PROVED, Who.OWNER, Who.OWNER_PROVED, Who.GUARDIAN, Who.CONTROLLER))
 def test_a_stranger_s_form_is_led_to_the_sign_in_too(browser_of, annas_case, name, visitor):
     response = browser_of(visitor).post(path_of(name, annas_case))
     assert outcome_of(response) == SIGN_IN

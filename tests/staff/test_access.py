@@ -12,7 +12,7 @@ from privacy import audit
 from privacy.models import AuditEvent, LedgerEntry, OperatorRun, PurgeRun, Recipient, Remnant, Restriction, Store, Suppression
 from requests_app.desk.record_steps import StepsAdmin
 from requests_app.desk.steps import STEPS
-from requests_app.models import BreachCase, Disclosure, OutboxItem, RecipientNotice, Upload
+from requests_app.models import BreachCase, Disclosure, Forwarding, OutboxItem, RecipientNotice, Upload
 from requests_app.models.consent import Consent
 from requests_app.running import outbox
 from tests.factories import make_customer, make_staff, sign_in_customer
@@ -44,6 +44,9 @@ PAGES = {
     "requests_app_recipientnotice_changelist": "request.see",
     "requests_app_recipientnotice_change": "request.see",
     "requests_app_recipientnotice_words": "recipient.tell",
+    "requests_app_forwarding_changelist": "request.see",
+    "requests_app_forwarding_change": "request.see",
+    "requests_app_forwarding_who": "forwarding.report",
     "requests_app_breachcase_changelist": "breach.see",
     "requests_app_breachcase_change": "breach.see",
     "requests_app_disclosure_changelist": "disclosure.see",
@@ -103,6 +106,7 @@ BY_POST = {
     "requests_app_consent_handled",
     "requests_app_consent_who",
     "requests_app_recipientnotice_words",
+    "requests_app_forwarding_who",
     "logout",
 }
 # pages of one record that need no more than its number
@@ -168,6 +172,9 @@ class World:
             entered_at=now,
         )
         self.breach = BreachCase.objects.create(kind="other", nature="n", opened_at=now, aware_at=now)
+        self.forwarding = Forwarding.objects.create(
+            request=self.case, store=self.store, mark="m", state="waiting", created_at=now
+        )
         self.event = AuditEvent.objects.filter(chain=self.case.reference).first()
 
     def url(self, name, step=None):
@@ -178,6 +185,7 @@ class World:
             "requests_app_recipientnotice": self.notice,
             "requests_app_disclosure": self.disclosure,
             "requests_app_breachcase": self.breach,
+            "requests_app_forwarding": self.forwarding,
             "privacy_store": self.store,
             "privacy_datasetversion": self.store.versions.get(),
             "privacy_purgerun": self.purge,
