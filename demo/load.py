@@ -1,4 +1,4 @@
-"""Writes the demo's rows into its three stores: two PostgreSQL databases by COPY, one SQLite file, each in one transaction."""
+"""Writes the demo's rows into its four stores: two PostgreSQL databases by COPY, two SQLite files, each in one transaction."""
 
 import os
 import sqlite3

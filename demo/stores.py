@@ -1,4 +1,4 @@
-"""The demo's three stores: their databases, their rows, and their data maps registered like anybody's."""
+"""The demo's four stores: their databases, their rows, and their data maps registered like anybody's."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from demo import activity, billing, crm, showcase
+from demo import activity, billing, crm, hosted, showcase
 from demo.load import fill_postgres, fill_sqlite
 from demo.people import CUSTOMERS, SEED, populate
 from privacy import maps
 from privacy.models import Recipient
 
 DATASETS = Path(__file__).parent / "datasets"
-KEYS = ("crm", "billing", "activity")
+KEYS = ("crm", "billing", "activity", "hosted")
 
 RECIPIENTS = (
     {
@@ -51,11 +51,16 @@ def addresses() -> dict[str, str]:
         "crm": create_database("demo_crm"),
         "billing": create_database("demo_billing"),
         "activity": f"sqlite:///{activity_file()}",
+        "hosted": f"sqlite:///{hosted_file()}",
     }
 
 
 def activity_file() -> Path:
     return Path(settings.INSYN_SQLITE_ROOT) / "activity.sqlite3"
+
+
+def hosted_file() -> Path:
+    return Path(settings.INSYN_SQLITE_ROOT) / "hosted.sqlite3"
 
 
 def datasets() -> list[tuple[str, str]]:
@@ -64,13 +69,14 @@ def datasets() -> list[tuple[str, str]]:
 
 
 def fill(*, today: date, urls: dict[str, str], customers: int = CUSTOMERS) -> None:
-    """All rows of all three stores as of `today`, in place of whatever was there."""
+    """All rows of all four stores as of `today`, in place of whatever was there."""
     population = populate(today=today, named=showcase.named(today), customers=customers)
     draw = random.Random(SEED + 1)  # noqa: S311 - made-up data, not secrets
     contracts = {person.number: crm.services(person, draw) for person in population.people}
     fill_postgres(url=urls["crm"], schema="crm", tables=crm.tables(population, contracts, draw))
     fill_postgres(url=urls["billing"], schema="billing", tables=billing.tables(population, contracts, draw))
     fill_sqlite(path=activity_file(), schema="activity", tables=activity.tables(population, draw))
+    fill_sqlite(path=hosted_file(), schema="hosted", tables=hosted.tables(population, draw))
 
 
 def register(*, urls: dict[str, str], now: datetime) -> None:

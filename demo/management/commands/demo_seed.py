@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = "Make the demo's customers, stores, staff and first requests. Quick when they are there already."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--reset", action="store_true", help="put the rows of the three stores back as they were; cases stay")
+        parser.add_argument("--reset", action="store_true", help="put the rows of the four stores back as they were; cases stay")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
