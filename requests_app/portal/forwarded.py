@@ -18,11 +18,12 @@ from accounts.signin import customer_required
 from privacy import collection_words, vocabulary
 from privacy.maps import dataset_of
 from privacy.models import DatasetVersion
+from requests_app.desk.words import RIGHT_NAMES
 from requests_app.errors import NotAllowed
 from requests_app.models import Forwarding
+from requests_app.portal import grounds
 from requests_app.portal.form_base import PortalForm, posted
 from requests_app.portal.mine import REFERENCE, signed_in
-from requests_app.portal.rights import RIGHTS
 from requests_app.registers import forwarding as register
 
 
@@ -42,7 +43,7 @@ class DoneForm(PortalForm):
 def forwarded(request: HttpRequest) -> HttpResponse:
     """What there is, without who asks: that takes a second proof."""
     rows = register.forwarded_to(signed_in(request).customer).order_by("-created_at", "-pk")[:100]
-    cards = [{"row": row, "right": RIGHTS[row.request.right]} for row in rows]
+    cards = [{"row": row, "right": RIGHT_NAMES[row.request.right]} for row in rows]
     return render(request, "portal/forwarded/list.html", {"cards": cards})
 
 
@@ -80,11 +81,17 @@ def _about(row: Forwarding) -> dict[str, Any]:
     labels = dict(IdentityKind.choices)
     return {
         "row": row,
-        "right": RIGHTS[row.request.right],
+        "right": RIGHT_NAMES[row.request.right],
         "person": [(labels.get(kind, kind), value) for kind, value in row.person or ()],
         "collections": _collections(row),
+        "ground": _ground(row),
         "is_done": row.state == Forwarding.State.DONE,
     }
+
+
+def _ground(row: Forwarding) -> str:
+    right, ground = row.request.right, row.request.ground
+    return str(grounds.words(right, ground)) if ground and right in grounds.BY_RIGHT else ""
 
 
 def _collections(row: Forwarding) -> list[str]:
