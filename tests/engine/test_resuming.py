@@ -394,6 +394,25 @@ def test_a_row_that_let_go_of_the_person_does_not_speak_against_their_own(engine
         assert "account are contested" in third.blocked
 
 
+def test_a_row_of_somebody_else_is_not_taken_for_one_that_let_go(engine_database: str) -> None:
+    """A card without an account that says what Anna's card says speaks against hers, before an action as when it was planned."""
+    account = Table("account", {**PLAIN, "email": "text"}, ("id",), identities=("email",))
+    card = Table("card", {**PLAIN, "account_id": "int", "login": "text"}, ("id",), identities=("login",))
+    rows = {
+        "account": (row(0, email="anna@example.com"),),
+        "card": (row(0, account_id=0, login="L3"), row(1, account_id=None, login="L3")),
+    }
+    link = Link("card", ("account_id",), "account", ("id",), direction="from")
+    with Place(engine_database, World({"account": account, "card": card}, (link,), rows)) as place:
+        before = place.content()
+        place.change(ANNA, changes.restrict)
+        after = place.content()
+        assert (after["card", 0], after["card", 1]) == (before["card", 0], before["card", 1])
+        (erased,) = place.erase(place.jobs([ANNA], {"card": "keep"}))
+        assert erased.collections["card"]["deleted"] == 0
+        assert ("card", 0) in place.content()
+
+
 def test_a_planned_row_that_was_let_go_is_nobody_new(engine_database: str) -> None:
     """The map's answer takes her part out of a shared document: with it goes the way to its folder, which points back at it."""
     folder = Table("folder", {**PLAIN, "front_id": "int"}, ("id",))

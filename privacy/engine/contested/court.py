@@ -289,11 +289,11 @@ class _Court:
             if role != ROOT:
                 if fields[name].identity_mine:
                     continue
-                if mine.get(kind) or fellow or self._elsewhere(kind, value, inside):
+                if mine.get(kind) or fellow or self._elsewhere(group, kind, value, inside):
                     # A run in one store does not see what leads there through another.
                     unseen = (fellow and len(self.stores) > 1) or self._abroad(node, kind, value, inside)
                     reasons.append(Reason("c", name, foreign=not mine.get(kind) and unseen))
-            elif self._elsewhere(kind, value, inside):
+            elif self._elsewhere(group, kind, value, inside):
                 reasons.append(Reason("d", name, foreign=self._abroad(node, kind, value, inside)))
             elif kind in EMAIL_KINDS and mine.get(kind) and not own_kinds & EMAIL_KINDS and not fields[name].identity_mine:
                 # Found by a telephone that a household may share, but it is another mailbox's record.
@@ -308,15 +308,27 @@ class _Court:
             if all(was is None or was == now for was, now in zip(planned, values, strict=True)):
                 yield from reasons
 
-    def _elsewhere(self, kind: str, value: str, inside: set[Group]) -> bool:
+    def _elsewhere(self, group: Group, kind: str, value: str, inside: set[Group]) -> bool:
+        """Whether the identity that the group carries also stands outside the set: on rows that are news, where the plan knew the
+        group as the person's own."""
         carrying = self.facts.occurrences.get((kind, value), {})
-        return any(group not in inside and not self._detached(group, count) for group, count in carrying.items())
+        outside: dict[Node, list[tuple[Values, int]]] = {}
+        for other, count in carrying.items():
+            if other not in inside:
+                outside.setdefault(other[0], []).append((other[1], count))
+        known = self.subject.frozen.reasons(*group) if self.subject.frozen else None
+        if known != ():
+            return bool(outside)
+        return not all(self._detached(node, groups, inside) for node, groups in outside.items())
 
-    def _detached(self, group: Group, count: int) -> bool:
-        """Whether an earlier run detached these contested rows of the plan from this person: what they carry is no news."""
-        node, values = group
+    def _detached(self, node: Node, groups: list[tuple[Values, int]], inside: set[Group]) -> bool:
+        """Whether an earlier run detached these rows from the person, contested rows of the plan that are not inside any more:
+        what they carry is no news."""
         before = self._contested_before.get(node)
-        return before is not None and before.unplanned([(values, count)]) == 0
+        if before is None:
+            return False
+        here = [(values, member.count) for values, member in self.found.get(node, {}).items() if (node, values) in inside]
+        return before.unplanned([*here, *groups]) == before.unplanned(here)
 
     @cached_property
     def _contested_before(self) -> Mapping[Node, Contested]:
