@@ -95,6 +95,7 @@ def test_the_demo_has_one_forgotten_table_and_check_finds_it(
         "crm": make_postgres_database(),
         "billing": make_postgres_database(),
         "activity": f"sqlite:///{stores.activity_file()}",
+        "hosted": f"sqlite:///{stores.hosted_file()}",
     }
     stores.fill(today=date(2026, 11, 22), urls=urls, customers=60)
     stores.register(urls=urls, now=timezone.now())

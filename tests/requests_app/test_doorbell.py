@@ -5,6 +5,7 @@ from celery import current_app
 from django.db import transaction
 
 from requests_app import tasks
+from requests_app.registers import forwarding
 from requests_app.running import doorbell, scans, workers
 
 RING_NOW = doorbell.ring_now  # before the fixture of this folder replaces it
@@ -69,6 +70,9 @@ def test_when_all_is_erased_the_bell_rings_for_who_waits_to_be_looked_for(monkey
 
 
 def test_the_sweep_rings_for_what_is_due(monkeypatch, bells):
+    forwarded = []
     monkeypatch.setattr(workers, "sweep", lambda *, now: ["locate", "build_package"])
+    monkeypatch.setattr(forwarding, "forward_due", lambda *, now: forwarded.append(now))
     tasks.sweep()
     assert bells == ["locate", "build_package"]
+    assert len(forwarded) == 1
